@@ -1,0 +1,217 @@
+"""The database, and the only file that knows which one it is.
+
+SQLite serves a pilot, PostgreSQL the ministry. Everything else in the project is plain SQLAlchemy Core
+that runs on both; whatever differs (how a transaction begins, conflict clauses, what is worth repeating)
+is here.
+
+The one transaction rule: a function takes ``conn`` and never begins, commits or rolls back, or it takes
+``db`` and opens exactly one transaction with `Database.read`, `Database.write` or `Database.run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+import stamina
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.pool import ConnectionPoolEntry
+
+T = TypeVar("T")
+
+#: One metadata for every package's tables, so that migrations see them all.
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UTCDateTime(sa.types.TypeDecorator[datetime]):
+    """An aware time, kept in UTC. SQLite drops offsets silently, so a naive time is refused here."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone; store aware times only")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class UUIDKey(sa.types.TypeDecorator[UUID]):
+    """A UUID in 16 bytes: native on PostgreSQL, BLOB on SQLite (its CHAR(32) would double every index)."""
+
+    impl = sa.LargeBinary(16)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.UUID(as_uuid=True))
+        return dialect.type_descriptor(sa.LargeBinary(16))
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> UUID | bytes | None:
+        if value is None or dialect.name == "postgresql":
+            return value
+        return value.bytes
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
+        if value is None or isinstance(value, UUID):
+            return value
+        return UUID(bytes=value)
+
+
+class Database:
+    """Connections to one database, by its SQLAlchemy URL.
+
+    ``sqlite:////path/file`` or ``postgresql://user@host/name`` (psycopg 3). An SQLite file's folder is made.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 16) -> None:
+        self.url = sa.make_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            if not self.url.database or self.url.database == ":memory:":
+                raise ValueError("An SQLite database needs a file: several processes share it")
+            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            self._writer = _sqlite_engine(self.url, pool_size, query_only=False)
+            self._reader = _sqlite_engine(self.url, pool_size, query_only=True)
+        else:
+            self._writer = self._reader = _postgresql_engine(self.url, pool_size)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that may write, for migrations and tests. Use cases take `read`, `write` or `run`."""
+        return self._writer
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One consistent snapshot that cannot write."""
+        with self._reader.connect().execution_options(wkmb_begin="read") as conn, conn.begin():
+            yield conn
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that commits when the block ends and rolls back when it raises."""
+        with self._writer.connect().execution_options(wkmb_begin="write") as conn, conn.begin():
+            yield conn
+
+    def run(self, work: Callable[[Connection], T]) -> T:
+        """Do ``work(conn)`` in one transaction; repeat it whole after a deadlock or serialization failure.
+
+        ``work`` must therefore have no effect beside the database.
+        """
+        for attempt in stamina.retry_context(on=_worth_repeating, attempts=8, timeout=60, wait_initial=0.01, wait_max=1.0):
+            with attempt, self.write() as conn:
+                return work(conn)
+        raise AssertionError("retry_context always returns or raises")
+
+    def close(self) -> None:
+        """Give every connection back to the system."""
+        self._writer.dispose()
+        self._reader.dispose()
+
+
+def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
+    # isolation_level None hands BEGIN and COMMIT to us: the driver's own implicit BEGIN is deferred and
+    # turns into SQLITE_BUSY when two readers want to become writers.
+    engine = sa.create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=-1,
+        connect_args={"isolation_level": None, "timeout": 30, "check_same_thread": False},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def configure(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit that was acknowledged is on disk (in WAL mode NORMAL may lose the last ones).
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA cache_size = -65536")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        if query_only:
+            cursor.execute("PRAGMA query_only = ON")
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        deferred = conn.get_execution_options().get("wkmb_begin") == "read"
+        conn.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
+    engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=-1, pool_pre_ping=True)
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(conn: Connection) -> None:
+        if conn.get_execution_options().get("wkmb_begin") == "read":
+            conn.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    return engine
+
+
+def _worth_repeating(error: Exception) -> bool:
+    """Deadlock (40P01), serialization failure (40001), or SQLite's lock that was not had in time."""
+    if not isinstance(error, sa.exc.DBAPIError):
+        return False
+    sqlstate = getattr(error.orig, "sqlstate", None)
+    return sqlstate in {"40P01", "40001"} or "database is locked" in str(error.orig)
+
+
+def insert_new(
+    conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, returning: Iterable[sa.Column[Any]] = ()
+) -> list[sa.Row[Any]]:
+    """Insert the rows whose primary key or unique key is new; skip the others.
+
+    Gives the ``returning`` columns of the rows that were new, in no particular order: map them by key.
+    """
+    if not rows:
+        return []
+    statement = _insert(conn, table).values(list(rows)).on_conflict_do_nothing()
+    columns = list(returning)
+    if not columns:
+        conn.execute(statement)
+        return []
+    return list(conn.execute(statement.returning(*columns)))
+
+
+def upsert(
+    conn: Connection, table: sa.Table, row: Mapping[str, Any], *, update: Iterable[str], where: sa.ColumnElement[bool] | None = None
+) -> bool:
+    """Insert the row, or set the ``update`` columns to its values where the primary key is there (and ``where`` holds).
+
+    Tells whether a row was written.
+    """
+    statement = _insert(conn, table).values(dict(row))
+    statement = statement.on_conflict_do_update(
+        index_elements=list(table.primary_key.columns), set_={name: row[name] for name in update}, where=where
+    )
+    return conn.execute(statement.returning(*table.primary_key.columns)).first() is not None
+
+
+def _insert(conn: Connection, table: sa.Table) -> Any:
+    if conn.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)
