@@ -119,7 +119,9 @@ class Database:
 
         ``work`` must therefore have no effect beside the database.
         """
-        for attempt in stamina.retry_context(on=_worth_repeating, attempts=8, timeout=60, wait_initial=0.01, wait_max=1.0):
+        for attempt in stamina.retry_context(
+            on=_worth_repeating, attempts=8, timeout=60, wait_initial=0.01, wait_max=1.0
+        ):
             with attempt, self.write() as conn:
                 return work(conn)
         raise AssertionError("retry_context always returns or raises")
@@ -162,7 +164,9 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
 
 
 def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
-    engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=-1, pool_pre_ping=True)
+    engine = sa.create_engine(
+        url.set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=-1, pool_pre_ping=True
+    )
 
     @sa.event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
@@ -198,7 +202,12 @@ def insert_new(
 
 
 def upsert(
-    conn: Connection, table: sa.Table, row: Mapping[str, Any], *, update: Iterable[str], where: sa.ColumnElement[bool] | None = None
+    conn: Connection,
+    table: sa.Table,
+    row: Mapping[str, Any],
+    *,
+    update: Iterable[str],
+    where: sa.ColumnElement[bool] | None = None,
 ) -> bool:
     """Insert the row, or set the ``update`` columns to its values where the primary key is there (and ``where`` holds).
 
