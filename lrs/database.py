@@ -209,7 +209,7 @@ def upsert(
     update: Iterable[str],
     where: sa.ColumnElement[bool] | None = None,
 ) -> bool:
-    """Insert the row, or set the ``update`` columns to its values where the primary key is there (and ``where`` holds).
+    """Insert the row, or update it: set the ``update`` columns where the primary key is there and ``where`` holds.
 
     Tells whether a row was written.
     """
