@@ -1,0 +1,174 @@
+"""A database of its own for each test: migrated once per run, then copied.
+
+On SQLite the copy is a file, on PostgreSQL ``CREATE DATABASE … TEMPLATE``. The PostgreSQL server is a
+throw-away cluster (see `postgresql`), or the one that ``WKMB_TEST_DATABASE_URL`` names; that user then
+needs CREATEDB, and only databases named ``wkmb_test_…`` are made and dropped there.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import itertools
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from psycopg import sql
+
+from lrs.database import Database, metadata
+from wkmbtest import postgresql
+from wkmbtest.requirements import missing
+from wkmbtest.shared import SHARED, SharedFolder
+
+KINDS = ("sqlite", "postgresql")
+
+
+def migrate(url: str) -> None:
+    """Bring the empty database at ``url`` to the newest schema."""
+    for name in ("lrs.tables", "hub.tables"):
+        if importlib.util.find_spec(name.split(".")[0]) and importlib.util.find_spec(name):
+            importlib.import_module(name)
+    database = Database(url, pool_size=1)
+    metadata.create_all(database.engine)
+    database.close()
+
+
+class Databases:
+    """Makes and drops databases of either kind. One per process, over what the run's processes share."""
+
+    def __init__(self, shared: SharedFolder) -> None:
+        self._shared = shared
+        self._numbers = itertools.count(1)
+
+    def create(self, kind: str, folder: Path, *, empty: bool = False) -> str:
+        """The URL of a new database; an SQLite file lies in ``folder``."""
+        number = next(self._numbers)
+        if kind == "sqlite":
+            path = folder / f"wkmb-{number}.sqlite3"
+            if not empty:
+                shutil.copyfile(self._sqlite_template, path)
+            return f"sqlite:///{path}"
+        name = f"{self._prefix}_{self._shared.worker}_{number}"
+        self._create_database(name, template="template0" if empty else self._postgresql_template)
+        return f"{self._server}/{name}"
+
+    def drop(self, url: str) -> None:
+        """Remove a database of PostgreSQL; the file of SQLite goes with its folder."""
+        address = sa.make_url(url)
+        if address.get_backend_name() != "sqlite" and address.database:
+            self._administer(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(address.database)))
+
+    @property
+    def _prefix(self) -> str:
+        return f"wkmb_test_{self._shared.run}"
+
+    @functools.cached_property
+    def _sqlite_template(self) -> Path:
+        path = self._shared.path / "template.sqlite3"
+        with self._shared.locked("sqlite"):
+            if not path.exists():
+                unfinished = self._shared.path / "unfinished.sqlite3"
+                migrate(f"sqlite:///{unfinished}")
+                unfinished.rename(path)
+        return path
+
+    @functools.cached_property
+    def _server(self) -> str:
+        if given := os.environ.get("WKMB_TEST_DATABASE_URL"):
+            return sa.make_url(given).set(database=None).render_as_string(hide_password=False).rstrip("/")
+        binaries = postgresql.find_binaries()
+        if binaries is None:
+            missing("postgresql", "PostgreSQL is not installed: tests on it are left out")
+        known = self._shared.path / "postgresql.url"
+        with self._shared.locked("postgresql"):
+            if not known.exists():
+                known.write_text(postgresql.Cluster(self._shared.path / "postgresql", binaries).start())
+        return known.read_text()
+
+    @functools.cached_property
+    def _postgresql_template(self) -> str:
+        name = f"{self._prefix}_template"
+        made = self._shared.path / "postgresql.template"
+        server = self._server
+        with self._shared.locked("template"):
+            if not made.exists():
+                self._create_database(name, template="template0")
+                migrate(f"{server}/{name}")
+                made.touch()
+        return name
+
+    def _create_database(self, name: str, *, template: str) -> None:
+        self._administer(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+
+    def _administer(self, command: sql.Composed) -> None:
+        with psycopg.connect(f"{self._server}/postgres", autocommit=True) as connection:
+            connection.execute(command)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    folder = config.stash[SHARED]
+    if folder.owns:
+        folder.closing.append(_close)
+
+
+def _close(folder: Path) -> None:
+    postgresql.stop(folder / "postgresql")
+    given = os.environ.get("WKMB_TEST_DATABASE_URL")
+    if given and (folder / "postgresql.template").exists():
+        name = f"wkmb_test_{folder.name.rpartition('-')[2]}_template"
+        with psycopg.connect(given, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture(scope="session")
+def databases(shared_folder: SharedFolder) -> Databases:
+    """Makes and drops databases, for tests that need several or one kind only."""
+    return Databases(shared_folder)
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """``sqlite``, then ``postgresql``: the same test on both."""
+    return str(request.param)
+
+
+@pytest.fixture
+def new_database(databases: Databases, database_kind: str, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Makes one migrated database per call (``empty=True``: without a table) and gives its URL."""
+    urls: list[str] = []
+
+    def create(*, empty: bool = False) -> str:
+        urls.append(databases.create(database_kind, tmp_path, empty=empty))
+        return urls[-1]
+
+    yield create
+    for url in urls:
+        databases.drop(url)
+
+
+@pytest.fixture
+def database_url(new_database: Callable[..., str]) -> str:
+    """The URL of a migrated database that only this test has."""
+    return new_database()
+
+
+@pytest.fixture
+def empty_database_url(new_database: Callable[..., str]) -> str:
+    """The URL of a database without any table."""
+    return new_database(empty=True)
+
+
+@pytest.fixture
+def db(database_url: str) -> Iterator[Database]:
+    """A migrated database that only this test has."""
+    database = Database(database_url, pool_size=4)
+    yield database
+    database.close()
