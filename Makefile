@@ -1,0 +1,59 @@
+# `make help` says what there is. Everything runs in .venv, which `make setup` makes from the lock files.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Tests: how many processes, which ones (k=launch), and anything else for pytest (args="-x --lf").
+workers ?= 2
+k ?=
+args ?=
+
+# Versions and hashes for every platform and Python >= 3.11; no address of an index.
+LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+       --no-annotate --quiet --custom-compile-command "make lock" $(if $(upgrade),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup runtime test check lint types imports dependencies security \
+        lock audit clean
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-13s %s\n", $$1, $$2 }'
+
+setup: ## Make .venv for development: everything in the lock, checked by its hash
+	@$(PYTHON) scripts/bootstrap.py dev
+
+runtime: ## Make .venv with what the hub needs to run, without tests and checks
+	@$(PYTHON) scripts/bootstrap.py runtime
+
+test: setup ## Run the tests on both databases; k=launch selects, args= goes to pytest
+	$(BIN)/pytest -n $(workers) $(if $(k),-k "$(k)") $(args)
+
+check: lint types imports dependencies security ## Everything that continuous integration asks for, tests last
+	WKMB_TEST_REQUIRE=postgresql,chromium,node $(MAKE) --no-print-directory test
+
+lint: setup ## Check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup ## Check types (mypy, strict)
+	$(BIN)/mypy
+
+imports: setup ## Check which package may import which
+	$(BIN)/lint-imports --no-cache
+
+dependencies: setup ## Check that what is imported is declared, and what is declared is imported
+	$(BIN)/deptry .
+
+security: setup ## Look for dangerous calls
+	$(BIN)/bandit --quiet --recursive -ll --configfile pyproject.toml hub connectors lrs mappings scripts
+
+lock: setup ## Write the lock files again; upgrade=1 takes the newest versions, else only what must change does
+	$(LOCK) pyproject.toml --output-file requirements/runtime.txt
+	$(LOCK) pyproject.toml --group dev --constraint requirements/runtime.txt --output-file requirements/dev.txt
+	$(LOCK) --group build --constraint requirements/dev.txt --output-file requirements/build.txt
+
+audit: setup ## Ask the advisory service about every locked version (needs the internet)
+	$(BIN)/uv tool run pip-audit==2.10.1 --require-hashes --disable-pip --requirement requirements/dev.txt
+
+clean: ## Remove what can be made again; data in ./var stay
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
