@@ -105,7 +105,7 @@ def installer(uv):
     wheels = [[str(PYTHON), str(wheel / "pip")] for wheel in sorted(WHEELS.glob("pip-*.whl"))]
     for pip in [own, system, *wheels]:
         if subprocess.call([*pip, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0:
-            return [*pip, "install", "--quiet", "--no-input", "--disable-pip-version-check"]
+            return [*pip, "install", "-qq", "--no-input", "--disable-pip-version-check"]
     shutil.rmtree(str(VENV), ignore_errors=True)
     return stop(
         "this Python has no venv with pip: apt-get install python3-venv, or put uv on the PATH; then run it again"
