@@ -7,9 +7,13 @@ the wall clock, or knows what a learner is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal, Protocol
+
+#: Gives the time now, in UTC. Connectors do not read the clock themselves.
+Clock = Callable[[], datetime]
 
 
 class ConnectorError(Exception):
@@ -88,6 +92,6 @@ class Connector(Protocol):
         """What is new since ``cursor``, oldest first, in bounded batches; raises `ConnectorError`."""
         ...
 
-    def test(self) -> tuple[Check, ...]:
+    def test(self, clock: Clock) -> tuple[Check, ...]:
         """Whether the system can be reached and lets us in; expected failures are values."""
         ...
