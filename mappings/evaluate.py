@@ -1,0 +1,558 @@
+"""All facts of one learner under one policy: what is recognised, with its reasons, and what still waits for what.
+
+One pure function serves the running hub and every replay. Its result depends on the set of facts alone: not on their
+order, nor on how often one is given, nor on when it arrived (arrival only chooses between equal reports of one event,
+so that a resend changes nothing).
+
+The steps, each a small function:
+
+1. facts are put in order by course; superseded AGS scores and days outside the course's or policy's are set aside
+2. per course, evidence is matched with what the course requires, by its repeat rule: `Achievement`
+3. over all courses in the order of time: double claims earn once, then worth, then caps, which are shared by courses
+4. each becomes a `Recognition` with its checks and evidence; the rest a `Pending` that says what is missing
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from datetime import date, datetime, tzinfo
+from hashlib import sha256
+from types import MappingProxyType
+
+from mappings.course import Catalogue, Course
+from mappings.dated import Source
+from mappings.facts import Certificate, Fact
+from mappings.policy import Cap, Policy
+from mappings.rules import Achievement, Check, Happened, Worth, Worthless, check, jp_text, score_text, worth
+from mappings.vocabulary import KINDS
+
+#: Every code a `Waiting` may have: why evidence that is there earns nothing (yet).
+WAITING = (
+    "superseded",  # a newer AGS score of the same line item counts instead
+    "outside_valid_days",  # the event is before valid_from or after valid_until
+    "before_policy",  # the event is on a day before the policy begins
+    "after_policy",
+    "score_below_minimum",  # value and threshold in the detail
+    "no_rule",  # the policy has no rule for this form and scope
+    "no_minutes",  # neither reported nor stated by the course
+    "no_programme_jp",
+    "no_certificate_jp",  # only a trusted certificate's JP counts for this form
+    "same_certificate",  # the certificate was recognised already, with another course
+    "same_course",  # the same course was recognised under another provider's id
+    "cap_per_day",  # nothing was left of the cap
+    "cap_per_month",
+    "cap_per_year",
+    "nothing_to_count",  # zero minutes
+    "course_gone",  # the catalogue does not know the course any more
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Recognised JP of one course and period. ``key`` with the policy's name identifies it in a ledger;
+    ``content`` is the digest of everything it says, so that equal content is the same entry."""
+
+    course: str
+    course_digest: str
+    form: str
+    scope: str
+    period: str
+    on: date
+    at: datetime
+    year: int
+    centi_jp: int
+    checks: tuple[Check, ...]
+    evidence: tuple[str, ...]
+    content: str = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", sha256(self.to_json().encode()).hexdigest())
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Course, period and content. With the policy and the number of earlier reversals: the idempotency key."""
+        return (self.course, self.period, self.content)
+
+    def to_json(self) -> str:
+        """The canonical text of the recognition."""
+        values = [self.course, self.course_digest, self.form, self.scope, self.period, self.on.isoformat()]
+        checks = [astuple(step) for step in self.checks]
+        return json.dumps([*values, self.centi_jp, checks, self.evidence], separators=(",", ":"), ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why evidence earns nothing (yet): a code of `WAITING`, its values, and the statements it is about."""
+
+    code: str
+    detail: Mapping[str, str]
+    statements: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A course with evidence that is not (wholly) recognised: what is missing, and what is there and does not count."""
+
+    course: str
+    missing: tuple[str, ...]
+    waiting: tuple[Waiting, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Recognitions in the order of time, pending courses in the order of their ids."""
+
+    recognitions: tuple[Recognition, ...]
+    pending: tuple[Pending, ...]
+
+
+_TRUST_NOBODY: Mapping[str, int] = MappingProxyType({})
+
+
+def evaluate(
+    policy: Policy,
+    catalogue: Catalogue,
+    facts: Iterable[Fact],
+    *,
+    timezone: tzinfo,
+    trusted: Mapping[str, int] = _TRUST_NOBODY,
+) -> Evaluation:
+    """What one learner's facts are recognised as. ``trusted``: connectors that may assert JP in a certificate, each
+    with its limit in hundredths."""
+    notes = _Notes()
+    achievements: list[Achievement] = []
+    for course_id, history in _histories(facts, timezone, notes).items():
+        course = catalogue.find(course_id)
+        if course is None:
+            notes.wait(course_id, "course_gone", [event.fact for event in history])
+        else:
+            counting = _counting_days(policy, course, history, notes)
+            found = _achievements(course, _required(policy, course), counting, notes)
+            achievements += _by_day(found) if _is_counted_by_day(policy, course) else found
+    achievements.sort(key=lambda a: (a.at, a.course.id, a.period))
+    recognitions = _recognise(policy, catalogue, achievements, trusted, notes)
+    return Evaluation(tuple(recognitions), notes.pending())
+
+
+class _Notes:
+    """What is missing and what waits, by course, while an evaluation runs."""
+
+    def __init__(self) -> None:
+        self._missing: dict[str, tuple[str, ...]] = {}
+        self._waiting: dict[str, list[Waiting]] = {}
+
+    def miss(self, course: str, proofs: Sequence[str]) -> None:
+        self._missing[course] = tuple(proofs)
+
+    def wait(self, course: str, code: str, facts: Iterable[Fact], **detail: str) -> None:
+        statements = tuple(sorted(fact.statement for fact in facts))
+        self._waiting.setdefault(course, []).append(Waiting(code, detail, statements))
+
+    def pending(self) -> tuple[Pending, ...]:
+        courses = sorted(self._missing.keys() | self._waiting.keys())
+        return tuple(Pending(c, self._missing.get(c, ()), tuple(self._waiting.get(c, ()))) for c in courses)
+
+
+# -- 1. in order
+
+
+def _histories(facts: Iterable[Fact], timezone: tzinfo, notes: _Notes) -> dict[str, list[Happened]]:
+    """Each course's facts in the order of time, each statement once, of AGS scores only the newest of a line item."""
+    unique = {fact.statement: fact for fact in facts}
+    newest: dict[tuple[str, str], Fact] = {}
+    histories: dict[str, list[Happened]] = {}
+    for fact in sorted(unique.values(), key=_order):
+        if fact.lineitem is not None:
+            older = newest.get((fact.course, fact.lineitem))
+            newest[fact.course, fact.lineitem] = fact
+            if older is not None:
+                notes.wait(fact.course, "superseded", [older], by=fact.statement)
+                histories[fact.course] = [e for e in histories[fact.course] if e.fact is not older]
+        event = Happened(fact, fact.at.astimezone(timezone).date())
+        histories.setdefault(fact.course, []).append(event)
+    return histories
+
+
+def _order(fact: Fact) -> tuple[datetime, int, int, int, datetime, str]:
+    """By time. Of reports of one moment the one that earns less comes first, whatever arrived when; of equal ones the
+    one that arrived first, so that a resend does not replace the evidence of an entry."""
+    seconds = 1 << 62 if fact.seconds is None else fact.seconds
+    score = -1 if fact.score is None else fact.score
+    return (fact.at, seconds, score, fact.asserted_centi_jp or 0, fact.stored, fact.statement)
+
+
+def _counting_days(policy: Policy, course: Course, history: list[Happened], notes: _Notes) -> list[Happened]:
+    """The events on days of the policy and of the course."""
+    counting: list[Happened] = []
+    for event in history:
+        if event.day < policy.since:
+            notes.wait(course.id, "before_policy", [event.fact], on=event.day.isoformat())
+        elif policy.until is not None and event.day > policy.until:
+            notes.wait(course.id, "after_policy", [event.fact], on=event.day.isoformat())
+        elif not course.holds(event.day):
+            notes.wait(course.id, "outside_valid_days", [event.fact], on=event.day.isoformat())
+        else:
+            counting.append(event)
+    return counting
+
+
+# -- 2. evidence against requirements
+
+
+def _required(policy: Policy, course: Course) -> tuple[str, ...]:
+    if course.requires:
+        return course.requires
+    form = policy.forms.get(course.form)
+    return form.evidence if form else ("completed",)
+
+
+def _proofs(fact: Fact, course: Course) -> tuple[str, ...]:
+    """What a fact proves for this version of the course: a score by its value (CONTRACTS, "What proves what")."""
+    if fact.score is None:
+        return fact.proves
+    if course.min_score is None:
+        return (*fact.proves, "score")
+    if fact.score < course.min_score:
+        return fact.proves
+    if fact.fully_graded and "passed" not in fact.proves:
+        return (*fact.proves, "score", "passed")
+    return (*fact.proves, "score")
+
+
+def _achievements(
+    course: Course, required: tuple[str, ...], history: list[Happened], notes: _Notes
+) -> list[Achievement]:
+    if not history:
+        notes.miss(course.id, required)
+        return []
+    find = {"once": _once, "yearly": _yearly, "each": _each}[course.repeat]
+    achievements, missing = find(course, required, history)
+    if missing:
+        notes.miss(course.id, missing)
+        if "score" in missing or "passed" in missing:
+            _note_low_score(course, history, notes)
+    return achievements
+
+
+def _note_low_score(course: Course, history: list[Happened], notes: _Notes) -> None:
+    scored = [event.fact for event in history if event.fact.score is not None]
+    if course.min_score is None or not scored:
+        return
+    best = max(scored, key=lambda fact: (fact.score or 0, fact.at))
+    if best.score is not None and best.score < course.min_score:
+        value, threshold = score_text(best.score), score_text(course.min_score)
+        notes.wait(course.id, "score_below_minimum", [best], value=value, threshold=threshold)
+
+
+Found = tuple[list[Achievement], tuple[str, ...]]
+
+
+def _once(course: Course, required: tuple[str, ...], history: list[Happened]) -> Found:
+    first: dict[str, Happened] = {}
+    for event in history:
+        for proof in _proofs(event.fact, course):
+            first.setdefault(proof, event)
+    missing = tuple(proof for proof in required if proof not in first)
+    if missing:
+        return [], missing
+    evidence = {proof: (first[proof],) for proof in required}
+    return [_achievement(course, "once", evidence, history)], ()
+
+
+def _yearly(course: Course, required: tuple[str, ...], history: list[Happened]) -> Found:
+    """At most one a year. Evidence may be gathered over a new year's eve; the year is that of the last piece."""
+    achievements: list[Achievement] = []
+    first: dict[str, Happened] = {}
+    since: date | None = None
+    for event in history:
+        if since is not None and event.day.year <= since.year:
+            continue
+        for proof in _proofs(event.fact, course):
+            first.setdefault(proof, event)
+        if all(proof in first for proof in required):
+            evidence = {proof: (first[proof],) for proof in required}
+            achievements.append(_achievement(course, str(event.day.year), evidence, history, since=since))
+            first, since = {}, event.day
+    begun = bool(first) or not achievements
+    return achievements, tuple(proof for proof in required if proof not in first) if begun else ()
+
+
+def _each(course: Course, required: tuple[str, ...], history: list[Happened]) -> Found:
+    """Each session by itself: the first completion with the first pass, the second with the second. An approved RTL
+    stands for all sessions."""
+    standing = [proof for proof in required if proof == "rtl_approved"]
+    repeated = [proof for proof in required if proof != "rtl_approved"]
+    found = {proof: _occurrences(course, proof, history) for proof in required}
+    sessions = min((len(found[proof]) for proof in repeated), default=len(found["rtl_approved"]) if standing else 0)
+    if any(not found[proof] for proof in standing):
+        sessions = 0
+    achievements: list[Achievement] = []
+    for index in range(sessions):
+        evidence = {proof: (found[proof][0 if proof in standing else index],) for proof in required}
+        period = evidence[(repeated or standing)[0]][0].fact.at.isoformat()
+        achievements.append(_achievement(course, period, evidence, history))
+    begun = max((len(found[proof]) for proof in repeated), default=0)
+    if sessions and begun <= sessions:
+        return achievements, ()
+    short = sessions + 1
+    return achievements, tuple(p for p in required if len(found[p]) < (1 if p in standing else short))
+
+
+def _occurrences(course: Course, proof: str, history: list[Happened]) -> list[Happened]:
+    """Separate events that prove something. Equal times are one event. A session that is reported as attended, as
+    completed and by an AGS score is one session: of a day's kinds the one with the most events counts."""
+    by_day: dict[date, dict[str, dict[datetime, Happened]]] = {}
+    for event in history:
+        if proof in _proofs(event.fact, course):
+            by_day.setdefault(event.day, {}).setdefault(event.fact.kind, {}).setdefault(event.fact.at, event)
+    occurrences: list[Happened] = []
+    for kinds in by_day.values():
+        most = min(kinds, key=lambda kind: (-len(kinds[kind]), KINDS.index(kind)))
+        occurrences += kinds[most].values()
+    return occurrences
+
+
+def _achievement(
+    course: Course,
+    period: str,
+    evidence: Mapping[str, tuple[Happened, ...]],
+    history: list[Happened],
+    since: date | None = None,
+) -> Achievement:
+    last = max((events[-1] for events in evidence.values()), key=lambda event: event.fact.at)
+    return Achievement(course, period, last.fact.at, last.day, evidence, 1, since, history)
+
+
+def _is_counted_by_day(policy: Policy, course: Course) -> bool:
+    rule = policy.rule(course.form, course.scope)
+    by_minutes = rule is not None and rule.kind == "actual_minutes" and course.programme_centi_jp is None
+    return by_minutes and course.repeat == "each"
+
+
+def _by_day(achievements: Sequence[Achievement]) -> list[Achievement]:
+    """Sessions of one course whose minutes are counted by day become one achievement of that day."""
+    days: dict[date, list[Achievement]] = {}
+    for achievement in sorted(achievements, key=lambda a: (a.at, a.period)):
+        days.setdefault(achievement.on, []).append(achievement)
+    merged: list[Achievement] = []
+    since: date | None = None
+    for on, group in days.items():
+        evidence = {p: tuple(event for a in group for event in a.evidence[p]) for p in group[0].evidence}
+        last = group[-1]
+        merged.append(Achievement(last.course, on.isoformat(), last.at, on, evidence, len(group), since, last.history))
+        since = on
+    return merged
+
+
+# -- 3. double claims, worth, caps
+
+
+def _recognise(
+    policy: Policy,
+    catalogue: Catalogue,
+    achievements: Sequence[Achievement],
+    trusted: Mapping[str, int],
+    notes: _Notes,
+) -> list[Recognition]:
+    claims = _Claims(policy, catalogue)
+    caps = _Caps(policy)
+    recognitions: list[Recognition] = []
+    for achievement in achievements:
+        double = claims.find_double(achievement)
+        if double is not None:
+            code, other = double
+            notes.wait(achievement.course.id, code, achievement.facts(), recognised=other)
+            continue
+        found = worth(policy, achievement, trusted)
+        if isinstance(found, Worthless):
+            notes.wait(achievement.course.id, found.code, achievement.facts())
+            continue
+        centi, steps = caps.cut(achievement, found)
+        if centi <= 0:
+            code = next((step.code for step in steps if step.outcome == "limited"), "nothing_to_count")
+            notes.wait(achievement.course.id, code, achievement.facts(), on=achievement.on.isoformat())
+            continue
+        claims.take(achievement)
+        recognitions.append(_recognition(achievement, found, steps, centi))
+    return recognitions
+
+
+class _Claims:
+    """Certificates and courses that were recognised already: a double claim earns once."""
+
+    def __init__(self, policy: Policy, catalogue: Catalogue) -> None:
+        self._once_per_certificate = policy.choice("same_certificate") == "once"
+        self._once_per_course = policy.choice("same_course") == "once"
+        self._same_as = catalogue.same_as
+        self._certificates: list[tuple[Certificate, str]] = []
+        self._courses: dict[str, list[Achievement]] = {}
+
+    def find_double(self, achievement: Achievement) -> tuple[str, str] | None:
+        """Why this is claimed already, and the course that it was recognised with."""
+        course = achievement.course
+        if self._once_per_course:
+            for other in self._courses.get(self._same_as(course.id), ()):
+                if other.course.id != course.id and _is_same_period(achievement, other):
+                    return "same_course", other.course.id
+        if self._once_per_certificate:
+            for certificate in certificates(achievement):
+                for taken, other_course in self._certificates:
+                    if certificate.is_same(taken):
+                        return "same_certificate", other_course
+        return None
+
+    def take(self, achievement: Achievement) -> None:
+        course = achievement.course
+        self._courses.setdefault(self._same_as(course.id), []).append(achievement)
+        self._certificates += [(certificate, course.id) for certificate in certificates(achievement)]
+
+
+def _is_same_period(one: Achievement, other: Achievement) -> bool:
+    repeats = {one.course.repeat, other.course.repeat}
+    if "once" in repeats:
+        return True
+    if "yearly" in repeats:
+        return one.on.year == other.on.year
+    return one.period == other.period
+
+
+def certificates(achievement: Achievement) -> list[Certificate]:
+    """The certificates that belong to an achievement: those of its evidence, and where the course counts once or
+    yearly also those that came with other reports about it in that time."""
+    events = [event for events in achievement.evidence.values() for event in events]
+    if achievement.course.repeat == "once":
+        events = list(achievement.history)
+    elif achievement.course.repeat == "yearly":
+        events += [event for event in achievement.history if event.day.year == achievement.on.year]
+    found = {event.fact.certificate for event in events if event.fact.certificate is not None}
+    return sorted(found, key=lambda certificate: (certificate.number, certificate.issuer or ""))
+
+
+class _Caps:
+    """What is left of each cap on each day, month and year. Earlier achievements take first."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._all = policy.choice("caps_apply_to") == "all"
+        self._bonus_first = policy.choice("international_bonus") == "before_cap"
+        self._sessions_abroad = policy.choice("session_caps_abroad") == "apply"
+        self._used: dict[tuple[str, str], int] = {}
+
+    def cut(self, achievement: Achievement, found: Worth) -> tuple[int, tuple[Check, ...]]:
+        """The JP that remain under all caps, and the checks of the caps that were asked."""
+        amounts = {day: (raised if self._bonus_first else plain) for day, plain, raised in found.amounts}
+        steps: list[Check] = []
+        caps = self._caps_of(achievement.course, found)
+        for cap in caps:
+            limit_to = self._cut_sessions if cap.unit == "sessions" else self._cut_jp
+            steps += limit_to(cap, achievement, amounts)
+        for cap in caps if sum(amounts.values()) else ():
+            if cap.unit == "sessions":
+                self._charge(cap, achievement.on, achievement.sessions)
+            else:
+                for day, amount in amounts.items():
+                    self._charge(cap, day, amount)
+        return self._raised(found, amounts), tuple(steps)
+
+    def _caps_of(self, course: Course, found: Worth) -> list[Cap]:
+        if not (found.converted or self._all):
+            return []
+        counted = course.scope == "national" or self._sessions_abroad
+        return [cap for cap in self._policy.caps if course.form in cap.forms and (counted or cap.unit != "sessions")]
+
+    def _charge(self, cap: Cap, day: date, amount: int) -> None:
+        window = (cap.name, _window(cap.per, day))
+        self._used[window] = self._used.get(window, 0) + amount
+
+    def _cut_jp(self, cap: Cap, _achievement: Achievement, amounts: dict[date, int]) -> list[Check]:
+        taken: dict[str, int] = {}
+        steps: list[Check] = []
+        for day, wanted in amounts.items():
+            limit = cap.limit.find(day)
+            if limit is None:
+                raise AssertionError("a policy's values cover all its days, and other days were set aside")
+            window = _window(cap.per, day)
+            left = max(0, limit.value - self._used.get((cap.name, window), 0) - taken.get(window, 0))
+            amounts[day] = min(wanted, left)
+            taken[window] = taken.get(window, 0) + amounts[day]
+            outcome = "limited" if left < wanted else "met"
+            steps.append(
+                check(f"cap_per_{cap.per}", outcome, jp_text(wanted), jp_text(left), window, source=limit.source)
+            )
+        return steps
+
+    def _cut_sessions(self, cap: Cap, achievement: Achievement, amounts: dict[date, int]) -> list[Check]:
+        limit = cap.limit.find(achievement.on)
+        if limit is None:
+            raise AssertionError("a policy's values cover all its days, and other days were set aside")
+        window, wanted = _window(cap.per, achievement.on), achievement.sessions
+        left = max(0, limit.value - self._used.get((cap.name, window), 0))
+        if left < wanted:
+            amounts.update({day: amount * left // wanted for day, amount in amounts.items()})
+        outcome = "limited" if left < wanted else "met"
+        return [check(f"cap_per_{cap.per}", outcome, str(wanted), str(left), window, source=limit.source)]
+
+    def _raised(self, found: Worth, amounts: Mapping[date, int]) -> int:
+        if self._bonus_first:
+            return sum(amounts.values())
+        total = 0
+        for day, plain, raised in found.amounts:
+            whole = amounts[day] == plain
+            total += raised if whole else amounts[day] * (100 + found.bonus_percent) // 100
+        return total
+
+
+def _window(per: str, day: date) -> str:
+    text = day.isoformat()
+    return {"day": text, "month": text[:7], "year": text[:4]}[per]
+
+
+# -- 4. the result
+
+
+def _recognition(achievement: Achievement, found: Worth, steps: tuple[Check, ...], centi: int) -> Recognition:
+    course = achievement.course
+    facts = {fact.statement: fact for fact in (*achievement.facts(), *found.used)}
+    ordered = sorted(facts.values(), key=lambda fact: (fact.at, fact.statement))
+    return Recognition(
+        course=course.id,
+        course_digest=course.digest,
+        form=course.form,
+        scope=course.scope,
+        period=achievement.period,
+        on=achievement.on,
+        at=achievement.at,
+        year=achievement.on.year,
+        centi_jp=centi,
+        checks=(*_evidence_checks(achievement, ordered), *found.checks, *steps),
+        evidence=tuple(fact.statement for fact in ordered),
+    )
+
+
+_ROW = Source("", "")
+
+
+def _evidence_checks(achievement: Achievement, facts: Sequence[Fact]) -> list[Check]:
+    course = achievement.course
+    sources = ";".join(sorted({fact.connector or "hub" for fact in facts}))
+    heard = ";".join((course.provider, *course.sources))
+    checks = [check("source", "met", sources, heard, source=_ROW)]
+    for proof, events in achievement.evidence.items():
+        checks.append(_proof_check(course, proof, events[-1]))
+    if course.valid_from or course.valid_until:
+        span = f"{course.valid_from or ''}..{course.valid_until or ''}"
+        checks.append(check("valid_days", "met", achievement.on.isoformat(), span, source=_ROW))
+    checks.append(check("repeat", "met", achievement.period, course.repeat, source=_ROW))
+    return checks
+
+
+def _proof_check(course: Course, proof: str, event: Happened) -> Check:
+    fact, day = event.fact, event.day.isoformat()
+    if proof in ("score", "passed") and fact.score is not None:
+        threshold = "" if course.min_score is None else score_text(course.min_score)
+        return check(proof, "met", score_text(fact.score), threshold, day, source=_ROW)
+    if proof == "certificate" and fact.certificate is not None:
+        return check(proof, "met", fact.certificate.number, "", fact.certificate.issuer or "", source=_ROW)
+    return check(proof, "met", day, source=_ROW)
