@@ -6,7 +6,7 @@ What it adds to requests:
   addresses too; link-local addresses (cloud metadata lives there) never. The name is resolved once, the address is
   checked and the connection goes to exactly that address, so a name that changes its answer in between (DNS
   rebinding) gains nothing. The same on every redirect.
-- **How long**: 3 s to connect, 10 s between two bytes, 30 s for a whole answer.
+- **How long**: 3 s to connect, 10 s between two bytes, 20 s for all headers, 30 s for a whole answer.
 - **How much**: 1 MiB of answer, counted after decompression, unless the caller sets another limit.
 - **How often**: idempotent calls are repeated up to three times with jitter after a lost connection, 429 or
   502-504. A POST is sent once, unless the caller says ``repeatable=True``.
@@ -22,9 +22,10 @@ import errno
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +37,8 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests_hardened.ip_filter import InvalidIPAddress
 from requests_hardened.ip_filter_adapter import IPFilterAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from connectors.base import ConnectorError
@@ -48,6 +51,8 @@ IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 BUSY = frozenset({429, 502, 503, 504})
 #: A Retry-After beyond this is for the caller's own schedule, not for a thread that waits.
 LONGEST_WAIT = 5.0
+#: All the headers of an answer have to be there by then.
+LONGEST_HEADERS = 20.0
 
 #: RFC 6052, and RFC 4291 section 2.5.5.1: the last 32 bits are an IPv4 address.
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -198,6 +203,54 @@ class _BoundedAdapter(IPFilterAdapter):  # type: ignore[misc]
             if time.monotonic() > deadline:
                 raise _TooSlow(self._total_timeout)
         return bytes(body)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        # The manager has this mapping for exactly this purpose; http and https differ in the class they extend only.
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+
+class _Punctual:
+    """Hangs up on a server whose headers trickle: each byte in time, the last one never."""
+
+    sock: socket.socket | None
+
+    def getresponse(self) -> Any:
+        late = threading.Event()
+        timer = threading.Timer(LONGEST_HEADERS, _hang_up, (self.sock, late))
+        timer.daemon = True
+        timer.start()
+        try:
+            response = super().getresponse()  # type: ignore[misc]
+        finally:
+            timer.cancel()
+        if late.is_set():  # http.client takes the end of the connection for the end of the headers
+            raise TimeoutError("headers")
+        return response
+
+
+class _Connection(_Punctual, HTTPConnection):
+    pass
+
+
+class _TLSConnection(_Punctual, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TLSPool(HTTPSConnectionPool):
+    ConnectionCls = _TLSConnection
+
+
+def _hang_up(sock: socket.socket | None, late: threading.Event) -> None:
+    late.set()
+    if sock is not None:
+        # Not through the TLS object, which another thread is reading from.
+        with suppress(OSError):
+            socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class _PublicAdapter(_BoundedAdapter):

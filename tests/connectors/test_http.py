@@ -335,6 +335,23 @@ def test_a_body_that_trickles_is_given_up(raw_server: Callable[..., str]) -> Non
     assert time.monotonic() - started < 2
 
 
+def test_headers_that_trickle_are_given_up(raw_server: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def trickle(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        for _ in range(60):
+            connection.sendall(b"x")
+            time.sleep(0.05)
+
+    monkeypatch.setattr("connectors.http.LONGEST_HEADERS", 0.3)
+    started = time.monotonic()
+
+    with pytest.raises(RequestFailed) as late:
+        inside(read_timeout=5, attempts=1).get(raw_server(trickle))
+
+    assert late.value.retryable
+    assert time.monotonic() - started < 2
+
+
 # How often -----------------------------------------------------------------------------------------------------
 
 
