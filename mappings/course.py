@@ -507,9 +507,10 @@ def _same_content(courses: Mapping[str, Course]) -> dict[str, str]:
             if alias in courses or "://" in alias:
                 low, high = sorted((root(course.id), root(alias)))
                 parent[high] = low
+    if not parent:
+        return {}
     # The name of a group is its smallest course id, whatever its other aliases are.
     groups: dict[str, list[str]] = {}
     for name in courses:
-        if name in parent or any(alias in parent for alias in courses[name].aliases):
-            groups.setdefault(root(name), []).append(name)
+        groups.setdefault(root(name), []).append(name)
     return {name: min(names) for names in groups.values() for name in names if len(names) > 1}
