@@ -10,6 +10,7 @@ The one transaction rule: a function takes ``conn`` and never begins, commits or
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -25,6 +26,13 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
 T = TypeVar("T")
+
+#: How long a transaction waits for SQLite's one write lock.
+_BUSY_SECONDS = 30
+
+#: PostgreSQL ends a transaction that idles for this long, half of a writer's lease (`lrs.sequence.LEASE`):
+#: a process that was put to sleep must not wake up and commit below a horizon that has moved on.
+_IDLE_MILLISECONDS = 30_000
 
 #: One metadata for every package's tables, so that migrations see them all.
 metadata = sa.MetaData(
@@ -109,10 +117,37 @@ class Database:
             yield conn
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
-        """One transaction that commits when the block ends and rolls back when it raises."""
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """One transaction that commits when the block ends and rolls back when it raises.
+
+        ``durable=False`` is for rows that mean nothing after a crash: COMMIT does not wait for the disk.
+        """
         with self._writer.connect().execution_options(wkmb_begin="write") as conn, conn.begin():
+            if not durable and not self.is_sqlite:
+                conn.exec_driver_sql("SET LOCAL synchronous_commit = off")
             yield conn
+
+    @property
+    def commits_in_order(self) -> bool:
+        """One transaction writes at a time, so what is ordered under its lock is ordered for readers."""
+        return self.is_sqlite
+
+    def nobody_writes(self) -> bool:
+        """Whether, at this moment, no transaction holds the write lock. Only where there is one such lock."""
+        connection = self._writer.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout = 0")
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                cursor.execute("ROLLBACK")
+            except sqlite3.OperationalError:
+                return False
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            return True
+        finally:
+            connection.close()
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Do ``work(conn)`` in one transaction; repeat it whole after a deadlock or serialization failure.
@@ -139,7 +174,7 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
         url,
         pool_size=pool_size,
         max_overflow=-1,
-        connect_args={"isolation_level": None, "timeout": 30, "check_same_thread": False},
+        connect_args={"isolation_level": None, "timeout": _BUSY_SECONDS, "check_same_thread": False},
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -165,7 +200,11 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
 
 def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
     engine = sa.create_engine(
-        url.set(drivername="postgresql+psycopg"), pool_size=pool_size, max_overflow=-1, pool_pre_ping=True
+        url.set(drivername="postgresql+psycopg"),
+        pool_size=pool_size,
+        max_overflow=-1,
+        pool_pre_ping=True,
+        connect_args={"options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS}"},
     )
 
     @sa.event.listens_for(engine, "begin")
@@ -184,6 +223,16 @@ def _worth_repeating(error: Exception) -> bool:
     return sqlstate in {"40P01", "40001"} or "database is locked" in str(error.orig)
 
 
+#: Rows in one statement: below SQLite's 32,766 and PostgreSQL's 65,535 parameters for every table here.
+_ROWS_AT_ONCE = 1000
+
+
+def insert_all(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows; one that is there already is an error."""
+    if rows:
+        conn.execute(sa.insert(table), list(rows))
+
+
 def insert_new(
     conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, returning: Iterable[sa.Column[Any]] = ()
 ) -> list[sa.Row[Any]]:
@@ -191,14 +240,20 @@ def insert_new(
 
     Gives the ``returning`` columns of the rows that were new, in no particular order: map them by key.
     """
+    columns = list(returning)
     if not rows:
         return []
-    statement = _insert(conn, table).values(list(rows)).on_conflict_do_nothing()
-    columns = list(returning)
+    statement = _insert(conn, table).on_conflict_do_nothing()
     if not columns:
-        conn.execute(statement)
+        conn.execute(statement, list(rows))
         return []
-    return list(conn.execute(statement.returning(*columns)))
+    statement = statement.returning(*columns)
+    if len(rows) == 1:
+        return list(conn.execute(statement, rows[0]))
+    found: list[sa.Row[Any]] = []
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        found += conn.execute(statement.values(list(rows[start : start + _ROWS_AT_ONCE])))
+    return found
 
 
 def upsert(

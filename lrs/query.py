@@ -1,0 +1,237 @@
+"""Reading: one statement, a page of a list, and everything of some actors.
+
+A page is one range of the index, newest first or oldest first, joined to the payloads of its rows alone. Of
+several filters one drives and the others are looked up beside each of its rows; the verb stands in the row.
+Filters must hold for one and the same statement, which is why index rows carry the id of the one that matches
+(a statement is also found through the one that it refers to; xAPI Communication 2.1.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from lrs import agents, index, payloads
+from lrs.sequence import lowest_seq, stored_at
+from lrs.tables import ALL, attachments, statement_ids, statement_index, statements, voids
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A stored statement: the bytes as accepted, where it lies, who stored it, and what voided it."""
+
+    id: UUID
+    actor_key: int
+    seq: int
+    payload: bytes
+    owner: int | None
+    origin: str
+    voided_by: UUID | None = None
+
+    @property
+    def stored(self) -> datetime:
+        return stored_at(self.seq)
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """Only what this origin stored; its authority is the key by which that is found."""
+
+    authority: agents.Identifier
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementQuery:
+    """The filters of a list (xAPI Communication 2.1.3)."""
+
+    agent: agents.Identifier | None = None
+    verb: str | None = None
+    activity: str | None = None
+    registration: str | None = None
+    related_activities: bool = False
+    related_agents: bool = False
+    since: datetime | None = None
+    until: datetime | None = None
+    ascending: bool = False
+    mine: Mine | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The statements of a page, and after which number the next one begins; None at the end."""
+
+    statements: tuple[Stored, ...]
+    next_after: int | None
+
+
+def get(conn: sa.Connection, statement_id: UUID) -> Stored | None:
+    """The statement with this id, voided or not (``voided_by`` says it)."""
+    at = statement_ids.c
+    query = sa.select(*_columns()).join_from(
+        statement_ids, statements, sa.and_(statements.c.actor_key == at.actor_key, statements.c.seq == at.seq)
+    )
+    row = conn.execute(query.where(at.id == statement_id)).first()
+    return None if row is None else _stored(row)
+
+
+def find(
+    conn: sa.Connection,
+    query: StatementQuery,
+    *,
+    limit: int,
+    after: int | None = None,
+    below: datetime | None = None,
+) -> Page:
+    """A page of at most ``limit`` statements that are not voided.
+
+    ``after`` is the ``next_after`` of the page before. ``below`` is the horizon: an ascending list stops there, so
+    that a reader who follows it never passes a statement that is still to appear.
+    """
+    low, high = _range(query, after, below)
+    keys: dict[int, int] = {}
+    while len(keys) <= limit:
+        wanted = limit + 1 - len(keys)
+        rows = conn.execute(_keys(query, low, high, wanted)).all()
+        keys.update({row.seq: row.actor_key for row in rows})
+        if len(rows) < wanted:
+            break
+        # Rows that only repeat a statement (found in two ways) leave room on the page.
+        low, high = (rows[-1].seq, high) if query.ascending else (low, rows[-1].seq)
+    ordered = list(keys)[:limit]
+    found = _payloads(conn, {seq: keys[seq] for seq in ordered})
+    page = tuple(found[seq] for seq in ordered)
+    return Page(page, ordered[-1] if len(keys) > limit else None)
+
+
+def of_actors(
+    conn: sa.Connection, actor_keys: Iterable[int], *, after: int | None = None, limit: int | None = None
+) -> Iterator[Stored]:
+    """Every statement of these actors by actor and number, voided ones marked; for recognition.
+
+    ``after`` leaves out the numbers up to it; ``limit`` bounds how many of each actor.
+    """
+    for key in sorted(set(actor_keys)):
+        query = sa.select(*_columns()).where(statements.c.actor_key == key).order_by(statements.c.seq)
+        if after is not None:
+            query = query.where(statements.c.seq > after)
+        for row in conn.execute(query.limit(limit)):
+            yield _stored(row)
+
+
+def actors_about(conn: sa.Connection, activities: Iterable[str], *, extra: Iterable[str] = ()) -> set[int]:
+    """The actors of statements whose object is one of these activities or has one of these extra keys."""
+    dims = [*map(index.activity_key, activities), *map(index.extra_key, extra)]
+    query = sa.select(statement_index.c.actor_key).where(statement_index.c.dim.in_(dims)).distinct()
+    return set(conn.execute(query).scalars())
+
+
+def find_attachment(conn: sa.Connection, sha2: str) -> bytes | None:
+    """The attachment data with this digest."""
+    query = sa.select(attachments.c.content).where(attachments.c.sha2 == bytes.fromhex(sha2))
+    content = conn.execute(query).scalar()
+    return None if content is None else bytes(content)
+
+
+def _columns() -> list[sa.ColumnElement[Any]]:
+    voided_by = (
+        sa.select(voids.c.voider)
+        .where(voids.c.target == statements.c.id, voids.c.effective)
+        .order_by(voids.c.voider)
+        .limit(1)
+        .scalar_subquery()
+        .label("voided_by")
+    )
+    at = statements.c
+    return [at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, voided_by]
+
+
+def _stored(row: sa.Row[Any]) -> Stored:
+    payload = payloads.decode(row.codec, row.payload)
+    return Stored(row.id, row.actor_key, row.seq, payload, row.owner, row.origin, row.voided_by)
+
+
+def _payloads(conn: sa.Connection, keys: dict[int, int]) -> dict[int, Stored]:
+    if not keys:
+        return {}
+    at = statements.c
+    place = sa.tuple_(at.actor_key, at.seq).in_([(actor_key, seq) for seq, actor_key in keys.items()])
+    query = sa.select(
+        at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, sa.null().label("voided_by")
+    )
+    return {row.seq: _stored(row) for row in conn.execute(query.where(place))}
+
+
+def _range(query: StatementQuery, after: int | None, below: datetime | None) -> tuple[int, int]:
+    """The numbers strictly between which the page lies. ``since`` is exclusive, ``until`` inclusive."""
+    low, high = -1, 2**63 - 1
+    if query.since is not None:
+        low = lowest_seq(query.since + _MILLISECOND) - 1
+    if query.until is not None:
+        high = lowest_seq(query.until + _MILLISECOND)
+    if query.ascending:
+        if after is not None:
+            low = max(low, after)
+        if below is not None:
+            high = min(high, lowest_seq(below))
+    elif after is not None:
+        high = min(high, after)
+    return low, high
+
+
+def _filters(query: StatementQuery) -> list[list[int]]:
+    """Each filter as the dims of which one must hold, the most selective first."""
+    filters: list[list[int]] = []
+    if query.registration is not None:
+        filters.append([index.registration_key(query.registration)])
+    if query.agent is not None:
+        filters.append([agents.agent_key(query.agent)])
+        if query.related_agents:
+            filters[-1].append(index.related_agent_key(query.agent))
+    if query.activity is not None:
+        filters.append([index.activity_key(query.activity)])
+        if query.related_activities:
+            filters[-1].append(index.related_activity_key(query.activity))
+    return filters
+
+
+def _keys(query: StatementQuery, low: int, high: int, limit: int) -> sa.Executable:
+    """Number and actor of the next rows of the index; a statement that is found in two ways may come twice."""
+    filters = _filters(query)
+    verb = index.verb_key(query.verb) if query.verb is not None else None
+    if not filters and query.mine is not None:
+        who = query.mine.authority
+        filters = [[index.related_agent_key(who), agents.agent_key(who)]]
+    if not filters:
+        filters, verb = [[ALL if verb is None else verb]], None
+    parts = [_part(query, dim, filters[1:], verb, low, high, limit) for dim in filters[0]]
+    if len(parts) == 1:
+        return parts[0]
+    both = sa.union_all(*(part.subquery().select() for part in parts)).subquery()
+    return sa.select(both).order_by(both.c.seq if query.ascending else both.c.seq.desc()).limit(limit)
+
+
+def _part(
+    query: StatementQuery, dim: int, others: list[list[int]], verb: int | None, low: int, high: int, limit: int
+) -> sa.Select[Any]:
+    at = statement_index.c
+    part = sa.select(at.seq, at.actor_key).where(at.dim == dim, at.seq > low, at.seq < high)
+    if verb is not None:
+        part = part.where(at.verb_key == verb)
+    for alternatives in others:
+        beside = statement_index.alias()
+        same = sa.and_(beside.c.dim.in_(alternatives), beside.c.seq == at.seq, beside.c.id == at.id)
+        part = part.where(sa.exists(sa.select(sa.literal(1)).where(same)))
+    if query.mine is not None:
+        own = sa.and_(
+            statements.c.actor_key == at.actor_key, statements.c.seq == at.seq, statements.c.origin == query.mine.origin
+        )
+        part = part.where(sa.exists(sa.select(sa.literal(1)).where(own)))
+    return part.order_by(at.seq if query.ascending else at.seq.desc()).limit(limit)

@@ -1,0 +1,224 @@
+"""The order of statements: 63-bit numbers that the application makes, and how far a reader may trust them.
+
+A number is milliseconds since 2020, a node, and a counter within the millisecond:
+
+    | 42 bits milliseconds | 9 bits node | 12 bits counter |
+
+so `stored` is read off the number, and since, until, paging and `stored` are one order. No identity column
+and no database sequence (SCALE rule 2): two nodes of a cluster would give numbers out of order.
+
+**Horizon.** Numbers are taken before a transaction commits, so a reader that remembers the highest number it
+saw misses the ones that commit late (SCALE rule 8 measured a third). Therefore a writer publishes a *floor*
+before it takes numbers and clears it after COMMIT returned: nothing new will ever appear below the lowest
+floor. A process publishes one floor for all its threads. Where one transaction writes at a time (SQLite) the
+number is taken under that lock, order of numbers is order of commits, and no floor is needed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from lrs.database import Database, insert_new
+from lrs.tables import ALL, floors, statement_index
+
+EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+_EPOCH_MS = int(EPOCH.timestamp() * 1000)
+_NODE_BITS, _COUNTER_BITS = 9, 12
+_MS_SHIFT = _NODE_BITS + _COUNTER_BITS
+_NODES = 1 << _NODE_BITS
+_COUNTERS = 1 << _COUNTER_BITS
+
+#: A process that has not renewed its lease for this long is dead: its floor no longer holds readers back.
+#: The database ends a transaction that idles for half as long (`lrs.database`), so that a process that was
+#: only asleep cannot commit below a horizon that has moved on.
+LEASE = timedelta(seconds=60)
+
+#: While writes overlap without a pause, the published floor follows them at this distance.
+_RAISE_AFTER = 20 << _MS_SHIFT
+
+
+class SequenceError(RuntimeError):
+    """No number can be given; the message says why."""
+
+
+def milliseconds(moment: datetime) -> int:
+    """Whole milliseconds since `EPOCH`, rounded down."""
+    delta = moment - EPOCH
+    return delta.days * 86_400_000 + delta.seconds * 1000 + delta.microseconds // 1000
+
+
+def lowest_seq(moment: datetime) -> int:
+    """The smallest number that a statement stored in the millisecond of ``moment`` can have."""
+    return milliseconds(moment) << _MS_SHIFT
+
+
+def stored_at(seq: int) -> datetime:
+    """When the statement with this number was stored, to the millisecond."""
+    return EPOCH + timedelta(milliseconds=seq >> _MS_SHIFT)
+
+
+def stored_text(seq: int) -> str:
+    """`stored` as it stands in the statement: UTC with three decimals."""
+    return stored_at(seq).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """The right to take numbers within one write. Given by `Sequence.writing`."""
+
+    _sequence: Sequence
+
+    def take(self, conn: sa.Connection, count: int) -> list[int]:
+        """``count`` ascending numbers, above every number that a reader may already have passed."""
+        return self._sequence.take(conn, count)
+
+
+@dataclass(slots=True)
+class _Flight:
+    """The writes under way in this process (each with the lowest number it may take), and the floor published."""
+
+    running: dict[int, int] = field(default_factory=dict)
+    published: int | None = None
+    serial: int = 0
+
+    def lowest(self) -> int | None:
+        return min(self.running.values(), default=None)
+
+
+class Sequence:
+    """The numbers of one process, over all its threads.
+
+    ``clock`` is read after the announcement of a write has been committed, never before: a number from an older
+    reading could lie below a horizon that somebody has been given meanwhile. ``new_id`` names the process.
+    """
+
+    def __init__(self, db: Database, clock: Callable[[], datetime], new_id: Callable[[], UUID]) -> None:
+        self._db = db
+        self._clock = clock
+        self._holder = new_id()
+        self._lock = threading.Lock()
+        self._last = 0
+        self._node: int | None = 0 if db.commits_in_order else None
+        self._lease_until = EPOCH
+        self._flight = _Flight()
+
+    @contextmanager
+    def writing(self) -> Iterator[Ticket]:
+        """Announce a write. Open it before the transaction and leave it after COMMIT returned."""
+        if self._db.commits_in_order:
+            yield Ticket(self)
+            return
+        serial = self._take_off()
+        try:
+            yield Ticket(self)
+        finally:
+            self._land(serial)
+
+    def horizon(self) -> datetime:
+        """Every statement stored before this time is visible to a read that begins after this call.
+
+        Meant for X-Experience-API-Consistent-Through: it is the present unless a write is under way.
+        """
+        now = self._clock()
+        present = stored_at(lowest_seq(now))
+        if self._db.commits_in_order:
+            if self._db.nobody_writes():
+                return present
+            with self._db.read() as conn:
+                return min(present, stored_at(_last_committed(conn)))
+        with self._db.read() as conn:
+            lowest = conn.execute(
+                sa.select(sa.func.min(floors.c.floor)).where(floors.c.floor.is_not(None), floors.c.lease_until > now)
+            ).scalar()
+        return present if lowest is None else min(present, stored_at(lowest))
+
+    def take(self, conn: sa.Connection, count: int) -> list[int]:
+        """See `Ticket.take`, which only a write that was announced has."""
+        # Under SQLite's write lock: later than what any other process has committed.
+        committed = _last_committed(conn) if self._db.commits_in_order else 0
+        with self._lock:
+            if self._node is None:
+                raise SequenceError("This process has lost its node; repeat the write")
+            self._last = max(self._last, committed)
+            now = milliseconds(self._clock())
+            return [self._next(self._node, now) for _ in range(count)]
+
+    def _next(self, node: int, now: int) -> int:
+        last = self._last >> _MS_SHIFT
+        counter = (self._last & (_COUNTERS - 1)) + 1
+        if now > last:
+            last, counter = now, 0
+        elif (self._last >> _COUNTER_BITS) & (_NODES - 1) != node or counter == _COUNTERS:
+            # The clock stands still or went back: stay close to the last number, so that order is kept.
+            last, counter = last + 1, 0
+        self._last = last << _MS_SHIFT | node << _COUNTER_BITS | counter
+        return self._last
+
+    # Floors -------------------------------------------------------------------------------------------
+
+    def _take_off(self) -> int:
+        with self._lock:
+            now = self._clock()
+            flight = self._flight
+            flight.serial += 1
+            floor = max(lowest_seq(now), self._last)
+            if flight.published is None or flight.published > floor or self._lease_until - now < LEASE / 2:
+                # Under the lock: other threads must not rely on this floor before it is committed.
+                self._publish(now, min(floor, *flight.running.values()) if flight.running else floor)
+            flight.running[flight.serial] = floor
+            return flight.serial
+
+    def _publish(self, now: datetime, floor: int) -> None:
+        if self._node is None:
+            self._node = self._lease_node(now)
+        self._lease_until = now + LEASE
+        if not self._set_floor(floor):
+            self._node = self._flight.published = None
+            raise SequenceError("Another process took over this one's node while it slept; repeat the write")
+        self._flight.published = floor
+
+    def _set_floor(self, floor: int | None) -> bool:
+        # Need not survive a crash: what it announces would not either.
+        with self._db.write(durable=False) as conn:
+            row = sa.update(floors).where(floors.c.node == self._node, floors.c.holder == self._holder)
+            return conn.execute(row.values(floor=floor, lease_until=self._lease_until)).rowcount == 1
+
+    def _lease_node(self, now: datetime) -> int:
+        """The lowest node that nobody holds, or whose holder's lease ran out a whole lease ago."""
+        row = {"holder": self._holder, "lease_until": now + LEASE, "floor": None}
+        with self._db.write() as conn:
+            held = {
+                each.node: each.lease_until for each in conn.execute(sa.select(floors.c.node, floors.c.lease_until))
+            }
+            for node in range(1, _NODES):
+                if node not in held:
+                    if insert_new(conn, floors, [{"node": node, **row}], returning=[floors.c.node]):
+                        return node
+                elif held[node] + LEASE < now:
+                    dead = sa.update(floors).where(floors.c.node == node, floors.c.lease_until == held[node])
+                    if conn.execute(dead.values(**row)).rowcount:
+                        return node
+        raise SequenceError(f"All {_NODES - 1} nodes are leased: more processes write than the numbers have room for")
+
+    def _land(self, serial: int) -> None:
+        """Clear or raise the floor. Nothing relies on it: a floor left behind only holds readers back."""
+        with self._lock:
+            flight = self._flight
+            del flight.running[serial]
+            lowest = flight.lowest()
+            if lowest is not None and lowest - (flight.published or 0) < _RAISE_AFTER:
+                return
+            self._set_floor(lowest)
+            flight.published = lowest
+
+
+def _last_committed(conn: sa.Connection) -> int:
+    last = conn.execute(sa.select(sa.func.max(statement_index.c.seq)).where(statement_index.c.dim == ALL)).scalar()
+    return int(last or 0)

@@ -1,0 +1,264 @@
+"""From received bytes to what is stored: parse, then prepare. Pure; no clock, no database.
+
+`parse` is strict about JSON, `prepare` about xAPI. What comes out holds the accepted text in pieces around the
+one thing that is not known yet: `stored`, which is read off the sequence number that the write takes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from lrs import agents, formats, index
+from lrs.errors import Invalid, Problem
+from lrs.jsontext import Span, parse_with_spans
+from lrs.sequence import stored_at, stored_text
+from lrs.validate import VOIDED, validate
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Who stores; always from the credential, never from the body.
+
+    ``authority`` is an Agent, or the two-member Group of OAuth. ``owner`` is the connector's id, None for the hub
+    itself and for a credential with no connector. ``origin`` says how the statement came: "credential:7",
+    "launch:<uuid>", "score:<id>", "run:<id>", "hub:<what>".
+    """
+
+    authority: Mapping[str, Any]
+    owner: int | None
+    origin: str
+    may_void_any: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A body that is one statement or an array of them, with the places to write into."""
+
+    body: bytes
+    is_batch: bool
+    statements: tuple[Any, ...]
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A valid statement, ready to be stored. ``seq`` is 0 until it was."""
+
+    id: UUID
+    statement: Mapping[str, Any]
+    writer: Writer
+    pieces: tuple[bytes, ...]
+    digest: bytes
+    keys: index.Keys
+    extra: tuple[int, ...]
+    target: UUID | None
+    is_voiding: bool
+    timestamp: datetime | None
+    seq: int = 0
+
+    @property
+    def actor_key(self) -> int:
+        return self.keys.actor
+
+    @property
+    def stored(self) -> datetime:
+        """When it was stored, to the millisecond."""
+        return stored_at(self.seq)
+
+    @property
+    def payload(self) -> bytes:
+        """The accepted bytes, which never change after this."""
+        return stored_text(self.seq).encode().join(self.pieces)
+
+
+def parse(body: bytes) -> Parsed:
+    """Strict JSON; `Malformed` says what is wrong with it."""
+    value, spans = parse_with_spans(body)
+    is_batch = type(value) is list
+    return Parsed(body, is_batch, tuple(value) if is_batch else (value,), tuple(spans))
+
+
+def prepare(
+    parsed: Parsed,
+    *,
+    version: str,
+    writer: Writer,
+    new_id: Callable[[], UUID],
+    extra_keys: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
+) -> tuple[Prepared, ...]:
+    """The statements in the order received, or `Invalid` with every problem of every one of them.
+
+    ``version`` is the negotiated one of the request. ``extra_keys`` gives further keys of the object to index.
+    """
+    problems: list[Problem] = []
+    for position, statement in enumerate(parsed.statements):
+        path = f"statements[{position}]" if parsed.is_batch else "statement"
+        problems += validate(statement, version=version, path=path)
+    if not problems:
+        problems = _repeated_ids(parsed)
+    if problems:
+        raise Invalid(problems)
+    authority = orjson.dumps(writer.authority)
+    return tuple(
+        _prepare(parsed.body, statement, span, version, writer, authority, new_id, extra_keys)
+        for statement, span in zip(parsed.statements, parsed.spans, strict=True)
+    )
+
+
+def _repeated_ids(parsed: Parsed) -> list[Problem]:
+    """A repeated id inside one batch is refused in both versions (xAPI 2.0 4.1.6.1)."""
+    if len(parsed.statements) < 2:
+        return []
+    ids = [each["id"].lower() for each in parsed.statements if "id" in each]
+    if len(set(ids)) == len(ids):
+        return []
+    counts = Counter(ids)
+    return [
+        Problem(f"statements[{position}].id", "xAPI 2.0 4.1.6.1", "stands more than once in this batch")
+        for position, each in enumerate(parsed.statements)
+        if "id" in each and counts[each["id"].lower()] > 1
+    ]
+
+
+def _prepare(
+    body: bytes,
+    statement: Mapping[str, Any],
+    span: Span,
+    version: str,
+    writer: Writer,
+    authority: bytes,
+    new_id: Callable[[], UUID],
+    extra_keys: Callable[[Mapping[str, Any]], Iterable[str]] | None,
+) -> Prepared:
+    statement_id = UUID(statement["id"]) if "id" in statement else new_id()
+    target = statement["object"]
+    timestamp = statement.get("timestamp")
+    return Prepared(
+        id=statement_id,
+        statement=statement,
+        writer=writer,
+        pieces=_splice(body, statement, span, version, statement_id, authority),
+        digest=digest(statement),
+        keys=index.keys_of(statement, writer.authority),
+        extra=tuple(index.extra_key(key) for key in extra_keys(statement)) if extra_keys else (),
+        target=UUID(target["id"]) if target.get("objectType") == "StatementRef" else None,
+        is_voiding=statement["verb"]["id"] == VOIDED,
+        timestamp=formats.parse_timestamp(timestamp) if timestamp is not None else None,
+    )
+
+
+# Splicing ----------------------------------------------------------------------------------------------
+
+# Stands where `stored` goes. JSON text holds no control character, so it can be nothing else.
+_STORED = b'"\x00"'
+
+
+def _splice(
+    body: bytes, statement: Mapping[str, Any], span: Span, version: str, statement_id: UUID, authority: bytes
+) -> tuple[bytes, ...]:
+    """The received text with what an LRS sets or normalizes, cut where `stored` goes (Data 2.3.1, 2.4.6.2)."""
+    values = {b"stored": _STORED, b"authority": authority}
+    if "id" not in statement:
+        values[b"id"] = b'"%s"' % str(statement_id).encode()
+    if "timestamp" not in statement:
+        values[b"timestamp"] = _STORED
+    elif version.startswith("2"):
+        in_utc = _in_utc(statement["timestamp"])
+        if in_utc is not None:
+            values[b"timestamp"] = b'"%s"' % in_utc.encode()
+    if "version" not in statement:
+        values[b"version"] = b'"2.0.0"' if version.startswith("2") else b'"1.0.0"'
+    edits = [(start, end, b"[" + body[start:end] + b"]") for start, end in span.singles]
+    edits += [(*span.members[name], values.pop(name)) for name in list(values) if name in span.members]
+    added = b"".join(b',"%s":%s' % (name, value) for name, value in values.items())
+    edits.append((span.end - 1, span.end, added + b"}"))
+    parts: list[bytes] = []
+    at = span.start
+    for start, end, text in sorted(edits):
+        parts += (body[at:start], text)
+        at = end
+    return tuple(b"".join(parts).split(b"\x00"))
+
+
+def _in_utc(timestamp: str) -> str | None:
+    """The same moment in UTC with every digit of its fraction; None where it stands in UTC already (2.0 4.2.7)."""
+    if timestamp[-1] in "Zz" or timestamp.endswith("+00:00"):
+        return None
+    moment = datetime.fromisoformat(timestamp.upper()).astimezone(UTC)
+    dot = timestamp.find(".")
+    fraction = timestamp[dot : timestamp.index("+" if "+" in timestamp else "-", dot)] if dot > 0 else ""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"
+
+
+# Equality ----------------------------------------------------------------------------------------------
+
+_SET_BY_LRS = frozenset(("id", "stored", "timestamp", "authority", "version"))
+
+
+def digest(statement: Mapping[str, Any]) -> bytes:
+    """Equal for statements that xAPI calls equal (Data 2.3.1), their timestamps aside.
+
+    Left out is what an LRS sets, what is "not part of the statement" (definitions, the verb's display), the
+    order of keys and of a group's members, and a number's spelling.
+    """
+    plain = {name: _comparable(name, value) for name, value in statement.items() if name not in _SET_BY_LRS}
+    return blake2b(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+
+
+def _comparable(name: str, value: Any) -> Any:
+    if type(value) is dict:
+        if name == "extensions":
+            return _numbers(value)
+        hidden = "display" if name == "verb" else "definition"
+        plain = {key: _comparable(key, member) for key, member in value.items() if key != hidden}
+        return [plain] if name in ("parent", "grouping", "category", "other") else plain
+    if type(value) is list:
+        listed = [_comparable("", each) for each in value]
+        if name == "member":
+            listed.sort(key=lambda member: orjson.dumps(member, option=orjson.OPT_SORT_KEYS))
+        return listed
+    if type(value) is float:
+        return _numbers(value)
+    if type(value) is str:
+        return _comparable_text(name, value)
+    return value
+
+
+def _comparable_text(name: str, text: str) -> str:
+    if name == "timestamp":
+        moment = formats.parse_timestamp(text)
+        return text if moment is None else moment.isoformat()
+    if name in ("registration", "sha2", "mbox_sha1sum"):
+        return text.lower()
+    if name == "mbox":
+        who = agents.identifier({"mbox": text})
+        return who.name if who else text
+    return text
+
+
+def _numbers(value: Any) -> Any:
+    if type(value) is dict:
+        return {key: _numbers(member) for key, member in value.items()}
+    if type(value) is list:
+        return [_numbers(each) for each in value]
+    if type(value) is float and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    return value
+
+
+def same_timestamp(new: Prepared, stored_payload: bytes) -> bool:
+    """Whether a repeated statement says the same time as the stored one, or one of them left it to the LRS."""
+    if new.timestamp is None:
+        return True
+    stored = orjson.loads(stored_payload)
+    if stored["timestamp"] == stored["stored"]:
+        return True
+    return formats.parse_timestamp(stored["timestamp"]) == new.timestamp

@@ -1,0 +1,379 @@
+"""Saving prepared statements in the caller's transaction: all of them, or an error that takes everything back.
+
+Four decisions are made here, because only the database can make them:
+
+- **Is the id new?** The primary key of `statement_ids` says so. A repeated id with an equal statement is skipped,
+  a different one is a `Conflict`.
+- **Who refers to it?** A statement that refers to another is found by whatever finds that one (xAPI Communication
+  2.1.4), so it gets index rows of its target's keys. The target may come later: then the referrers get them.
+- **Is it voided?** By a void before or after it, where the void's source may do that.
+- **In which order?** An id that is referred to before it is stored gets a *placeholder* row. Whoever comes
+  second, target or referrer, waits on that row and sees the other: two transactions cannot miss each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+
+from lrs import agents, index, payloads
+from lrs.database import insert_all, insert_new
+from lrs.errors import Conflict, VoidRefused
+from lrs.sequence import Ticket
+from lrs.statements import Prepared, same_timestamp
+from lrs.tables import (
+    ALL,
+    activity_definitions,
+    agent_names,
+    attachments,
+    statement_ids,
+    statement_index,
+    statement_references,
+    statements,
+    voids,
+)
+from lrs.validate import VOIDED
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a batch did: the new statements with their numbers, every id in the order received, the ids that were
+    there already, and the statements that are voided by it (where they lie, and their ids)."""
+
+    new: tuple[Prepared, ...]
+    ids: tuple[UUID, ...]
+    repeated: frozenset[UUID]
+    voided: tuple[tuple[int, UUID], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """A stored or just prepared statement, as far as references and voids need it."""
+
+    id: UUID
+    seq: int
+    keys: index.Keys
+    owner: int | None
+    target: UUID | None
+    is_voiding: bool
+
+
+def save(
+    conn: sa.Connection, prepared: Sequence[Prepared], ticket: Ticket, data: Mapping[str, bytes] | None = None
+) -> Saved:
+    """Store the batch, with the attachment ``data`` by SHA-2.
+
+    Equal statements already stored are skipped. `Conflict` (another statement under the id) and `VoidRefused`
+    (the target is somebody else's) leave it to the caller's transaction to take everything back.
+    """
+    ids = tuple(each.id for each in prepared)
+    numbered = [replace(each, seq=seq) for each, seq in zip(prepared, ticket.take(conn, len(prepared)), strict=True)]
+    new, repeated, awaited = _claim_ids(conn, numbered)
+    _insert(conn, new)
+    if data and new:
+        rows = [{"sha2": bytes.fromhex(sha2), "content": content, "seq": new[0].seq} for sha2, content in data.items()]
+        insert_new(conn, attachments, rows)
+    voided = _relate(conn, new, awaited)
+    return Saved(tuple(new), ids, repeated, tuple(voided))
+
+
+# Ids ---------------------------------------------------------------------------------------------------
+
+
+def _claim_ids(
+    conn: sa.Connection, prepared: Sequence[Prepared]
+) -> tuple[list[Prepared], frozenset[UUID], frozenset[UUID]]:
+    """Which statements are new, which ids were there, and which of the new ones somebody has referred to."""
+    rows = {each.id: _id_row(each) for each in prepared}
+    placeholders = {each.target for each in prepared if each.target is not None} - rows.keys()
+    # Sorted, so that two batches take the same ids in the same order and cannot deadlock.
+    wanted = sorted([*rows.values(), *map(_placeholder, placeholders)], key=lambda row: row["id"].bytes)
+    fresh = {row.id for row in insert_new(conn, statement_ids, wanted, returning=[statement_ids.c.id])}
+    awaited, repeated = set(), set()
+    for each in prepared:
+        if each.id in fresh:
+            continue
+        if _fill_placeholder(conn, rows[each.id]):
+            awaited.add(each.id)
+        else:
+            repeated.add(each.id)
+    _refuse_different(conn, [each for each in prepared if each.id in repeated])
+    new = [each for each in prepared if each.id not in repeated]
+    return new, frozenset(repeated), frozenset(awaited)
+
+
+def _id_row(each: Prepared) -> dict[str, Any]:
+    return {"id": each.id, "actor_key": each.actor_key, "seq": each.seq, "digest": each.digest}
+
+
+def _placeholder(target: UUID) -> dict[str, Any]:
+    return {"id": target, "actor_key": None, "seq": None, "digest": None}
+
+
+def _fill_placeholder(conn: sa.Connection, row: Mapping[str, Any]) -> bool:
+    update = sa.update(statement_ids).where(statement_ids.c.id == row["id"], statement_ids.c.seq.is_(None))
+    return conn.execute(update.values(row)).rowcount == 1
+
+
+def _refuse_different(conn: sa.Connection, repeated: Sequence[Prepared]) -> None:
+    if not repeated:
+        return
+    found = {row.id: row for row in _stored_rows(conn, [each.id for each in repeated])}
+    different = [
+        each.id
+        for each in repeated
+        if found[each.id].digest != each.digest
+        or not same_timestamp(each, payloads.decode(found[each.id].codec, found[each.id].payload))
+    ]
+    if different:
+        raise Conflict(different)
+
+
+def _stored_rows(conn: sa.Connection, ids: Iterable[UUID]) -> list[sa.Row[Any]]:
+    """Id, place, digest, owner and payload of those ids that are stored."""
+    query = sa.select(
+        statement_ids.c.id,
+        statement_ids.c.digest,
+        statements.c.actor_key,
+        statements.c.seq,
+        statements.c.owner,
+        statements.c.codec,
+        statements.c.payload,
+    ).join(
+        statements,
+        sa.and_(statements.c.actor_key == statement_ids.c.actor_key, statements.c.seq == statement_ids.c.seq),
+    )
+    return list(conn.execute(query.where(statement_ids.c.id.in_(sorted(ids, key=lambda each: each.bytes)))))
+
+
+# Rows --------------------------------------------------------------------------------------------------
+
+
+def _insert(conn: sa.Connection, new: Sequence[Prepared]) -> None:
+    if not new:
+        return
+    insert_all(conn, statements, [_statement_row(each) for each in new])
+    insert_all(conn, statement_index, [row for each in new for row in _own_rows(each)])
+    insert_new(conn, activity_definitions, _definition_rows(new))
+    insert_new(conn, agent_names, _name_rows(new))
+
+
+def _statement_row(each: Prepared) -> dict[str, Any]:
+    codec, payload = payloads.encode(each.payload)
+    return {
+        "actor_key": each.actor_key,
+        "seq": each.seq,
+        "id": each.id,
+        "codec": codec,
+        "payload": payload,
+        "owner": each.writer.owner,
+        "origin": each.writer.origin,
+    }
+
+
+def _own_rows(each: Prepared) -> Iterator[dict[str, Any]]:
+    for dim in (ALL, *each.keys.dims, *each.extra):
+        yield _index_row(dim, each.seq, each.id, each.actor_key, each.keys.verb)
+
+
+def _index_row(dim: int, seq: int, matched: UUID, actor_key: int, verb_key: int) -> dict[str, Any]:
+    return {"dim": dim, "seq": seq, "id": matched, "actor_key": actor_key, "verb_key": verb_key}
+
+
+def _digest(content: bytes) -> bytes:
+    return blake2b(content, digest_size=16).digest()
+
+
+def _definition_rows(new: Sequence[Prepared]) -> list[dict[str, Any]]:
+    rows: dict[tuple[int, bytes], dict[str, Any]] = {}
+    for each in new:
+        for activity in index.activities(each.statement):
+            if not activity.get("definition"):
+                continue
+            definition = orjson.dumps(activity["definition"])
+            iri = activity["id"].encode()
+            key = (index.activity_key(activity["id"]), _digest(iri + b"\x00" + definition))
+            row = {"activity_key": key[0], "digest": key[1], "seq": each.seq, "iri": iri, "definition": definition}
+            rows.setdefault(key, row)
+    return [rows[key] for key in sorted(rows)]
+
+
+def _name_rows(new: Sequence[Prepared]) -> list[dict[str, Any]]:
+    rows: dict[tuple[int, bytes], dict[str, Any]] = {}
+    for each in new:
+        for who, name in index.named_agents(each.statement):
+            key = (agents.agent_key(who), _digest(name.encode()))
+            rows.setdefault(key, {"agent_key": key[0], "digest": key[1], "seq": each.seq, "name": name.encode()})
+    return [rows[key] for key in sorted(rows)]
+
+
+# References and voids ----------------------------------------------------------------------------------
+
+
+def _relate(conn: sa.Connection, new: Sequence[Prepared], awaited: frozenset[UUID]) -> list[tuple[int, UUID]]:
+    referring = [each for each in new if each.target is not None]
+    if not referring and not awaited:
+        return []
+    links = _Links(conn, new)
+    rows = [
+        {"target": each.target, "referrer": each.id, "actor_key": each.actor_key, "seq": each.seq} for each in referring
+    ]
+    insert_all(conn, statement_references, rows)
+    for each in referring:
+        links.inherit(each.id)
+    for target in sorted(awaited, key=lambda each: each.bytes):
+        links.pass_on(target)
+    voided = [*_void(conn, links, [each for each in referring if each.is_voiding])]
+    voided += _void_late(conn, links, awaited)
+    return voided
+
+
+class _Links:
+    """Statements as nodes of references, read once each."""
+
+    def __init__(self, conn: sa.Connection, new: Sequence[Prepared]) -> None:
+        self._conn = conn
+        self._known: dict[UUID, _Node | None] = {each.id: _prepared_node(each) for each in new}
+
+    def node(self, statement_id: UUID) -> _Node | None:
+        """The statement, or None while it is not stored."""
+        if statement_id not in self._known:
+            rows = _stored_rows(self._conn, [statement_id])
+            self._known[statement_id] = _stored_node(rows[0]) if rows else None
+        return self._known[statement_id]
+
+    def _lock(self, statement_id: UUID) -> None:
+        """Keep others from linking to this statement, or voiding it, until this transaction has ended."""
+        query = sa.select(statement_ids.c.id).where(statement_ids.c.id == statement_id)
+        self._conn.execute(query.with_for_update())
+
+    def reached(self, start: UUID) -> list[_Node]:
+        """What the statement refers to, and what that refers to, and so on; a circle is walked once."""
+        found: dict[UUID, _Node] = {}
+        node = self.node(start)
+        while node is not None and node.target is not None and node.target != start and node.target not in found:
+            self._lock(node.target)
+            node = self.node(node.target)
+            if node is not None:
+                found[node.id] = node
+        return list(found.values())
+
+    def referrers(self, start: UUID) -> list[_Node]:
+        """Every statement that refers to it, directly or through others."""
+        found: dict[UUID, _Node] = {}
+        todo = [start]
+        while todo:
+            target = todo.pop()
+            self._lock(target)
+            query = sa.select(statement_references.c.referrer).where(statement_references.c.target == target)
+            for referrer in self._conn.execute(query).scalars():
+                node = self.node(referrer)
+                if node is not None and referrer not in found and referrer != start:
+                    found[referrer] = node
+                    todo.append(referrer)
+        return list(found.values())
+
+    def inherit(self, referrer: UUID) -> None:
+        """Give the new statement, and what refers to it already, the keys of what it refers to."""
+        node = self.node(referrer)
+        if node is not None:
+            self._give([node], self.reached(referrer))
+
+    def pass_on(self, target: UUID) -> None:
+        """Give every referrer the keys of the statement that has come at last, and of what that refers to."""
+        node = self.node(target)
+        if node is not None:
+            self._give(self.referrers(target), [node, *self.reached(target)])
+
+    def _give(self, to: Sequence[_Node], matched: Sequence[_Node]) -> None:
+        for each in to:
+            self._lock(each.id)
+        hidden = self._voided(each.id for each in to)
+        rows = [
+            _index_row(dim, referrer.seq, each.id, referrer.keys.actor, each.keys.verb)
+            for referrer in to
+            if referrer.id not in hidden
+            for each in matched
+            for dim in each.keys.dims
+        ]
+        insert_new(self._conn, statement_index, rows)
+
+    def _voided(self, ids: Iterable[UUID]) -> set[UUID]:
+        query = sa.select(voids.c.target).where(voids.c.target.in_(list(ids)), voids.c.effective)
+        return set(self._conn.execute(query).scalars())
+
+    def hide(self, node: _Node) -> None:
+        """Take the statement out of every list; who refers to it stays findable by its keys."""
+        self._lock(node.id)
+        dims = {ALL, *node.keys.dims, *(dim for each in self.reached(node.id) for dim in each.keys.dims)}
+        at = statement_index.c
+        self._conn.execute(sa.delete(statement_index).where(at.dim.in_(sorted(dims)), at.seq == node.seq))
+
+
+def _prepared_node(each: Prepared) -> _Node:
+    return _Node(each.id, each.seq, each.keys, each.writer.owner, each.target, each.is_voiding)
+
+
+def _stored_node(row: sa.Row[Any]) -> _Node:
+    statement = orjson.loads(payloads.decode(row.codec, row.payload))
+    target = statement["object"]
+    return _Node(
+        id=row.id,
+        seq=row.seq,
+        keys=index.keys_of(statement, statement["authority"]),
+        owner=row.owner,
+        target=UUID(target["id"]) if target.get("objectType") == "StatementRef" else None,
+        is_voiding=statement["verb"]["id"] == VOIDED,
+    )
+
+
+def _void(conn: sa.Connection, links: _Links, voiding: Sequence[Prepared]) -> Iterator[tuple[int, UUID]]:
+    """Record the voids; those of a known target take effect at once, or are refused."""
+    rows, refused, voided = [], [], []
+    for each in voiding:
+        node = links.node(each.target) if each.target is not None else None
+        allowed = node is not None and _may_void(each.writer.owner, each.writer.may_void_any, node)
+        if node is not None and not allowed:
+            refused.append(node.id)
+        effective = allowed and node is not None and not node.is_voiding
+        if effective and node is not None:
+            voided.append(node)
+        rows.append(
+            {
+                "target": each.target,
+                "voider": each.id,
+                "owner": each.writer.owner,
+                "may_void_any": each.writer.may_void_any,
+                "effective": effective,
+            }
+        )
+    if refused:
+        raise VoidRefused(refused)
+    insert_all(conn, voids, rows)
+    for node in voided:
+        links.hide(node)
+        yield node.keys.actor, node.id
+
+
+def _void_late(conn: sa.Connection, links: _Links, awaited: Iterable[UUID]) -> Iterator[tuple[int, UUID]]:
+    """The voids that came before their target: each takes effect now, if its source may do that."""
+    query = sa.select(voids.c.target, voids.c.voider, voids.c.owner, voids.c.may_void_any)
+    for row in conn.execute(query.where(voids.c.target.in_(list(awaited)), sa.not_(voids.c.effective))).all():
+        node = links.node(row.target)
+        if node is None or node.is_voiding or not _may_void(row.owner, row.may_void_any, node):
+            continue
+        where = sa.and_(voids.c.target == row.target, voids.c.voider == row.voider)
+        conn.execute(sa.update(voids).where(where).values(effective=True))
+        links.hide(node)
+        yield node.keys.actor, node.id
+
+
+def _may_void(owner: int | None, may_void_any: bool, target: _Node) -> bool:
+    """The connector that stored the target, or one who may void anything; never two that have no connector."""
+    return may_void_any or (owner is not None and owner == target.owner)
