@@ -28,6 +28,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "continue": ("Lanjutkan", "Continue"),
     "next_lesson": ("Materi berikutnya", "Next lesson"),
     "back": ("Kembali ke pelatihan", "Back to the course"),
+    "questions": ("{count} pertanyaan", "{count} questions"),
     "quiz": ("Uji pemahaman", "Check your understanding"),
     "quiz_intro": (
         "Nilai kelulusan {mark}. Jawab semua pertanyaan, lalu kirim.",

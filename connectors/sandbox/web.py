@@ -502,7 +502,8 @@ def _secure(response: Response) -> Response:
         f" frame-ancestors 'self' {ancestors}".rstrip()
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # Not "no-referrer": with it a browser sends its own forms with "Origin: null".
+    response.headers["Referrer-Policy"] = "same-origin"
     if not request.path.startswith("/static/"):
         response.headers["Cache-Control"] = "no-store"
     return response

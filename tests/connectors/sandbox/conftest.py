@@ -203,7 +203,7 @@ class _Form(HTMLParser):
             self.fields[given["name"]] = given.get("value", "")
 
 
-class Browser(requests.Session):
+class Visitor(requests.Session):
     """A browser without scripts: it keeps cookies, follows redirects and submits the form that a page holds."""
 
     def submit(self, page: requests.Response) -> requests.Response:
@@ -223,7 +223,7 @@ class RunningSandbox:
     courier: Courier
     now: list[float]
 
-    def login(self, browser: Browser, **parameters: str) -> requests.Response:
+    def login(self, visitor: Visitor, **parameters: str) -> requests.Response:
         initiation = {
             "iss": self.platform.url,
             "client_id": self.platform.client_id,
@@ -232,11 +232,11 @@ class RunningSandbox:
             "target_link_uri": f"{self.url}/lti/launch",
             "lti_deployment_id": "d-1",
         }
-        return browser.post(f"{self.url}/lti/login", data=initiation | parameters, timeout=10)
+        return visitor.post(f"{self.url}/lti/login", data=initiation | parameters, timeout=10)
 
-    def launch(self, browser: Browser) -> requests.Response:
+    def launch(self, visitor: Visitor) -> requests.Response:
         """The whole launch as the browser sees it, to the page it ends on."""
-        return browser.submit(self.login(browser))
+        return visitor.submit(self.login(visitor))
 
     def launch_id(self, page: requests.Response) -> str:
         assert page.status_code == 200, page.text
@@ -312,17 +312,17 @@ def sandbox(
 
 
 @pytest.fixture
-def browser() -> Iterator[Browser]:
-    with Browser() as session:
+def visitor() -> Iterator[Visitor]:
+    with Visitor() as session:
         yield session
 
 
 @pytest.fixture
-def new_browser() -> Iterator[Callable[[], Browser]]:
-    opened: list[Browser] = []
+def new_visitor() -> Iterator[Callable[[], Visitor]]:
+    opened: list[Visitor] = []
 
-    def create() -> Browser:
-        opened.append(Browser())
+    def create() -> Visitor:
+        opened.append(Visitor())
         return opened[-1]
 
     yield create

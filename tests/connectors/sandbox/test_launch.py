@@ -12,27 +12,27 @@ import requests
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 
 
-def test_a_launch_opens_the_course_for_the_learner(sandbox, browser):
-    page = sandbox.launch(browser)
+def test_a_launch_opens_the_course_for_the_learner(sandbox, visitor):
+    page = sandbox.launch(visitor)
 
     assert page.status_code == 200
     assert "Siti Rahayu" in page.text
     assert "Pelayanan Publik Digital" in page.text
 
 
-def test_a_refreshed_page_posts_the_token_again_and_gets_its_launch(sandbox, browser):
-    form = sandbox.login(browser)
+def test_a_refreshed_page_posts_the_token_again_and_gets_its_launch(sandbox, visitor):
+    form = sandbox.login(visitor)
 
-    first, second = browser.submit(form), browser.submit(form)
+    first, second = visitor.submit(form), visitor.submit(form)
 
     assert first.url == second.url
     assert len(sandbox.get("/api/launches")["launches"]) == 1
 
 
-def test_another_browser_cannot_use_the_token_nor_see_the_page(sandbox, browser, new_browser):
-    form = sandbox.login(browser)
-    page = browser.submit(form)
-    thief = new_browser()
+def test_another_browser_cannot_use_the_token_nor_see_the_page(sandbox, visitor, new_visitor):
+    form = sandbox.login(visitor)
+    page = visitor.submit(form)
+    thief = new_visitor()
 
     replay = thief.submit(form)
     peek = thief.get(page.url, timeout=10)
@@ -41,14 +41,14 @@ def test_another_browser_cannot_use_the_token_nor_see_the_page(sandbox, browser,
     assert peek.status_code == 403
 
 
-def test_the_client_id_may_be_left_out_of_a_login_initiation(sandbox, browser):
+def test_the_client_id_may_be_left_out_of_a_login_initiation(sandbox, visitor):
     initiation = {"iss": sandbox.platform.url, "login_hint": "hint", "lti_message_hint": '{"a": "b"}'}
 
-    page = browser.get(
+    page = visitor.get(
         f"{sandbox.url}/lti/login", params=initiation | {"target_link_uri": f"{sandbox.url}/lti/launch"}, timeout=10
     )
 
-    assert browser.submit(page).status_code == 200
+    assert visitor.submit(page).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -62,8 +62,8 @@ def test_the_client_id_may_be_left_out_of_a_login_initiation(sandbox, browser):
         ({"login_hint": ""}, "login"),
     ],
 )
-def test_a_wrong_login_initiation_is_refused(sandbox, browser, wrong, check):
-    page = sandbox.login(browser, **wrong)
+def test_a_wrong_login_initiation_is_refused(sandbox, visitor, wrong, check):
+    page = sandbox.login(visitor, **wrong)
 
     assert page.status_code == 400
     assert f"<code>{check}</code>" in page.text
@@ -92,33 +92,33 @@ def later(seconds: int) -> Callable[[], float]:
         ({CLAIM + "target_link_uri": "https://stranger.example/"}, "target_link_uri"),
     ],
 )
-def test_a_wrong_id_token_is_refused(sandbox, browser, wrong: dict[str, Any], check):
+def test_a_wrong_id_token_is_refused(sandbox, visitor, wrong: dict[str, Any], check):
     sandbox.platform.overrides = {name: value() if callable(value) else value for name, value in wrong.items()}
 
-    page = sandbox.launch(browser)
+    page = sandbox.launch(visitor)
 
     assert page.status_code == 400
     assert f"<code>{check}</code>" in page.text
     assert sandbox.get("/api/launches")["launches"] == []
 
 
-def test_clocks_may_differ_by_half_a_minute(sandbox, browser):
+def test_clocks_may_differ_by_half_a_minute(sandbox, visitor):
     sandbox.platform.overrides = {"iat": int(time.time()) + 30}
 
-    assert sandbox.launch(browser).status_code == 200
+    assert sandbox.launch(visitor).status_code == 200
 
 
-def test_an_error_of_the_platform_is_told(sandbox, browser):
-    page = browser.post(f"{sandbox.url}/lti/launch", data={"error": "login_required", "state": "s"}, timeout=10)
+def test_an_error_of_the_platform_is_told(sandbox, visitor):
+    page = visitor.post(f"{sandbox.url}/lti/launch", data={"error": "login_required", "state": "s"}, timeout=10)
 
     assert page.status_code == 400
     assert "login_required" in page.text
 
 
-def test_a_form_of_another_site_is_refused(sandbox, browser):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_a_form_of_another_site_is_refused(sandbox, visitor):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
-    answer = browser.post(
+    answer = visitor.post(
         f"{sandbox.url}/learn/{launch_id}/complete", headers={"Origin": "https://stranger.example"}, timeout=10
     )
 

@@ -14,49 +14,49 @@ from connectors.sandbox.texts import LANGUAGES, TEXTS
 TEMPLATES = Path(__file__).parents[3] / "connectors" / "sandbox" / "templates"
 
 
-def test_the_pages_of_a_course_follow_one_another(sandbox, browser):
-    start = sandbox.launch(browser)
+def test_the_pages_of_a_course_follow_one_another(sandbox, visitor):
+    start = sandbox.launch(visitor)
 
-    lessons = [browser.get(f"{start.url}/lessons/{number}", timeout=10) for number in (1, 2, 3)]
-    quiz = browser.get(f"{start.url}/quiz", timeout=10)
-    again = browser.get(start.url, timeout=10)
+    lessons = [visitor.get(f"{start.url}/lessons/{number}", timeout=10) for number in (1, 2, 3)]
+    quiz = visitor.get(f"{start.url}/quiz", timeout=10)
+    again = visitor.get(start.url, timeout=10)
 
     assert [page.status_code for page in lessons] == [200, 200, 200]
     assert "Berangkat dari kebutuhan warga" in lessons[0].text
     assert quiz.text.count("<fieldset") == 3
     assert "3 dari 3 materi dibaca" in again.text
-    assert browser.get(f"{start.url}/lessons/4", timeout=10).status_code == 404
+    assert visitor.get(f"{start.url}/lessons/4", timeout=10).status_code == 404
 
 
-def test_english_is_remembered(sandbox, browser):
-    start = sandbox.launch(browser)
+def test_english_is_remembered(sandbox, visitor):
+    start = sandbox.launch(visitor)
 
-    english = browser.get(start.url, params={"lang": "en"}, timeout=10)
-    later = browser.get(start.url, timeout=10)
+    english = visitor.get(start.url, params={"lang": "en"}, timeout=10)
+    later = visitor.get(start.url, timeout=10)
 
     assert "Digital Public Service" in english.text
     assert '<html lang="en">' in later.text
 
 
-def test_the_result_page_shows_each_answer_and_offers_to_send_again(sandbox, browser, platform):
-    start = sandbox.launch(browser)
+def test_the_result_page_shows_each_answer_and_offers_to_send_again(sandbox, visitor, platform):
+    start = sandbox.launch(visitor)
     sandbox.courier.deliver_due()
 
-    page = browser.post(f"{start.url}/complete", data={"score": "85", "fault": "wrong_key"}, timeout=10)
+    page = visitor.post(f"{start.url}/complete", data={"score": "85", "fault": "wrong_key"}, timeout=10)
 
     assert "Ditolak" in page.text
     assert "invalid_client" in page.text
     assert "Kirim ulang tanpa gangguan" in page.text
     assert f'href="{platform.url}/back"' in page.text
     report = re.findall(r'name="report" value="(\d+)"', page.text)[1]
-    mended = browser.post(f"{start.url}/again", data={"report": report, "clean": "1"}, timeout=10)
+    mended = visitor.post(f"{start.url}/again", data={"report": report, "clean": "1"}, timeout=10)
     assert "Ditolak" not in mended.text
     assert platform.scores[0]["scoreGiven"] == 85
 
 
-def test_an_administrator_sees_every_launch_with_its_claims(sandbox, browser, new_browser):
-    sandbox.launch_id(sandbox.launch(browser))
-    admin = new_browser()
+def test_an_administrator_sees_every_launch_with_its_claims(sandbox, visitor, new_visitor):
+    sandbox.launch_id(sandbox.launch(visitor))
+    admin = new_visitor()
 
     home = admin.get(sandbox.url + "/", timeout=10)
     path = re.search(r'href="(/launches/[^"]+)"', home.text)
@@ -67,26 +67,26 @@ def test_an_administrator_sees_every_launch_with_its_claims(sandbox, browser, ne
     assert "target_link_uri" in admin.get(sandbox.url + path.group(1), timeout=10).text
 
 
-def test_faults_are_set_on_their_page(sandbox, browser):
-    page = browser.post(sandbox.url + "/faults", data={"fault": ["late", "garbage"]}, timeout=10)
+def test_faults_are_set_on_their_page(sandbox, visitor):
+    page = visitor.post(sandbox.url + "/faults", data={"fault": ["late", "garbage"]}, timeout=10)
 
     assert page.text.count(" checked") == 2
-    assert "late, garbage" in browser.get(sandbox.url + "/", timeout=10).text
+    assert "late, garbage" in visitor.get(sandbox.url + "/", timeout=10).text
 
 
-def test_an_unknown_fault_and_a_wrong_number_are_refused_in_words(sandbox, browser):
-    start = sandbox.launch(browser)
+def test_an_unknown_fault_and_a_wrong_number_are_refused_in_words(sandbox, visitor):
+    start = sandbox.launch(visitor)
 
-    fault = browser.post(sandbox.url + "/faults", json={"faults": ["slow"]}, timeout=10)
-    number = browser.post(f"{start.url}/complete", data={"score": "101"}, timeout=10)
+    fault = visitor.post(sandbox.url + "/faults", json={"faults": ["slow"]}, timeout=10)
+    number = visitor.post(f"{start.url}/complete", data={"score": "101"}, timeout=10)
 
     assert fault.status_code == number.status_code == 400
     assert "Unknown fault" in fault.json()["error"]
     assert "score must be a number from 0 to 100" in number.text
 
 
-def test_pages_run_no_script_and_may_be_framed_by_the_platform_alone(sandbox, browser, platform):
-    page = sandbox.launch(browser)
+def test_pages_run_no_script_and_may_be_framed_by_the_platform_alone(sandbox, visitor, platform):
+    page = sandbox.launch(visitor)
 
     policy = page.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy

@@ -45,7 +45,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., tuple[subprocess.Popen[str],
         process.stdout.close()
 
 
-def test_a_killed_sandbox_reports_when_it_comes_back(start, platform, browser):
+def test_a_killed_sandbox_reports_when_it_comes_back(start, platform, visitor):
     options = ["--port", "0", "--issuer", platform.url, "--client-id", platform.client_id, "--deployment-id", "d-1"]
     options += ["--auth-url", f"{platform.url}/auth?tenant=1", "--token-url", f"{platform.url}/token"]
     process, line = start(*options, "--jwks-url", f"{platform.url}/jwks")
@@ -53,7 +53,7 @@ def test_a_killed_sandbox_reports_when_it_comes_back(start, platform, browser):
     platform.tool_url = url
     initiation = {"iss": platform.url, "login_hint": "hint", "lti_message_hint": '{"a": "b"}'}
     initiation |= {"target_link_uri": f"{url}/lti/launch"}
-    page = browser.submit(browser.get(f"{url}/lti/login", params=initiation, timeout=10))
+    page = visitor.submit(visitor.get(f"{url}/lti/login", params=initiation, timeout=10))
     launch_id = page.url.rsplit("/", 1)[1]
     platform.is_down = True
     requests.post(f"{url}/api/launches/{launch_id}/complete", json={"score": 88}, timeout=30)

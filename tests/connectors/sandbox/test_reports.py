@@ -13,10 +13,10 @@ def statuses(launch: dict[str, Any]) -> dict[str, str]:
     return {report["kind"]: report["status"] for report in launch["reports"]}
 
 
-def test_a_completed_quiz_is_reported_as_a_score_and_as_statements(sandbox, browser, platform):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_a_completed_quiz_is_reported_as_a_score_and_as_statements(sandbox, visitor, platform):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
-    page = browser.post(f"{sandbox.url}/learn/{launch_id}/quiz", data={"q0": "1", "q1": "0", "q2": "2"}, timeout=10)
+    page = visitor.post(f"{sandbox.url}/learn/{launch_id}/quiz", data={"q0": "1", "q1": "0", "q2": "2"}, timeout=10)
 
     assert page.url == f"{sandbox.url}/learn/{launch_id}/report"
     [score] = platform.scores
@@ -29,10 +29,10 @@ def test_a_completed_quiz_is_reported_as_a_score_and_as_statements(sandbox, brow
     assert platform.fetched == 1
 
 
-def test_a_poor_quiz_is_completed_but_failed(sandbox, browser, platform):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_a_poor_quiz_is_completed_but_failed(sandbox, visitor, platform):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
-    browser.post(f"{sandbox.url}/learn/{launch_id}/quiz", data={"q0": "1", "q1": "2"}, timeout=10)
+    visitor.post(f"{sandbox.url}/learn/{launch_id}/quiz", data={"q0": "1", "q1": "2"}, timeout=10)
 
     assert platform.scores[0]["scoreGiven"] == 33.33
     failed = platform.statements[2]
@@ -40,18 +40,18 @@ def test_a_poor_quiz_is_completed_but_failed(sandbox, browser, platform):
     assert failed["result"]["success"] is False
 
 
-def test_a_course_is_completed_once_however_often_the_form_is_sent(sandbox, browser, platform):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_a_course_is_completed_once_however_often_the_form_is_sent(sandbox, visitor, platform):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
     for _ in range(2):
-        browser.post(f"{sandbox.url}/learn/{launch_id}/complete", data={"score": "80"}, timeout=10)
+        visitor.post(f"{sandbox.url}/learn/{launch_id}/complete", data={"score": "80"}, timeout=10)
 
     assert len(platform.scores) == 1
     assert len(platform.statements) == 4
 
 
-def test_a_machine_completes_a_launch_and_reads_what_the_hub_answered(sandbox, browser, platform):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_a_machine_completes_a_launch_and_reads_what_the_hub_answered(sandbox, visitor, platform):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
     done = sandbox.post(f"/api/launches/{launch_id}/complete", score=85, minutes=90)
 
@@ -66,12 +66,12 @@ def test_a_machine_completes_a_launch_and_reads_what_the_hub_answered(sandbox, b
     assert "secret" not in str(done)
 
 
-def test_a_launch_without_services_owes_nothing(sandbox, browser, platform):
+def test_a_launch_without_services_owes_nothing(sandbox, visitor, platform):
     platform.overrides = {
         "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint": None,
         "https://purl.imsglobal.org/spec/lti/claim/custom": None,
     }
-    page = sandbox.launch(browser)
+    page = sandbox.launch(visitor)
 
     done = sandbox.post(f"/api/launches/{sandbox.launch_id(page)}/complete")
 
@@ -79,7 +79,7 @@ def test_a_launch_without_services_owes_nothing(sandbox, browser, platform):
     assert done["reports"] == []
 
 
-def test_the_xapi_claim_is_read_where_there_are_no_custom_parameters(sandbox, browser, platform):
+def test_the_xapi_claim_is_read_where_there_are_no_custom_parameters(sandbox, visitor, platform):
     platform.overrides = {
         "https://purl.imsglobal.org/spec/lti/claim/custom": None,
         f"{platform.url}/claim/xapi": {
@@ -90,15 +90,15 @@ def test_the_xapi_claim_is_read_where_there_are_no_custom_parameters(sandbox, br
             "xapi_fetch": f"{platform.url}/fetch",
         },
     }
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
     sandbox.post(f"/api/launches/{launch_id}/complete")
 
     assert len(platform.statements) == 4
 
 
-def test_a_hub_that_is_down_gets_the_reports_when_it_is_back(sandbox, browser, platform):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_a_hub_that_is_down_gets_the_reports_when_it_is_back(sandbox, visitor, platform):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
     platform.is_down = True
     done = sandbox.post(f"/api/launches/{launch_id}/complete")
     assert set(statuses(done).values()) == {"waiting"}
@@ -125,8 +125,8 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_refused_and_mended_by_sending_again_without_it(sandbox, browser, platform, fault):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_a_fault_is_refused_and_mended_by_sending_again_without_it(sandbox, visitor, platform, fault):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
     sandbox.courier.deliver_due()
 
     done = sandbox.post(f"/api/launches/{launch_id}/complete", faults=[fault])
@@ -140,8 +140,8 @@ def test_a_fault_is_refused_and_mended_by_sending_again_without_it(sandbox, brow
     assert (len(platform.scores), len(platform.statements)) == (1, 4)
 
 
-def test_late_reports_wait_until_they_are_released(sandbox, browser, platform):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_late_reports_wait_until_they_are_released(sandbox, visitor, platform):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
     done = sandbox.post(f"/api/launches/{launch_id}/complete", faults=["late"])
     assert statuses(done)["score"] == "held"
@@ -153,8 +153,8 @@ def test_late_reports_wait_until_they_are_released(sandbox, browser, platform):
     assert set(statuses(released).values()) == {"acknowledged"}
 
 
-def test_late_reports_may_wait_for_some_seconds(sandbox, browser, platform):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_late_reports_may_wait_for_some_seconds(sandbox, visitor, platform):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
     sandbox.post(f"/api/launches/{launch_id}/complete", faults=["late:30"])
     sandbox.courier.deliver_due()
@@ -165,8 +165,8 @@ def test_late_reports_may_wait_for_some_seconds(sandbox, browser, platform):
     assert len(platform.scores) == 1
 
 
-def test_duplicates_are_sent_with_the_same_ids_and_with_others(sandbox, browser, platform):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_duplicates_are_sent_with_the_same_ids_and_with_others(sandbox, visitor, platform):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
     sandbox.post(f"/api/launches/{launch_id}/complete", faults=["duplicate"])
 
@@ -175,8 +175,8 @@ def test_duplicates_are_sent_with_the_same_ids_and_with_others(sandbox, browser,
     assert len(platform.statements) == 7
 
 
-def test_a_replayed_fetch_shows_the_hubs_refusal_and_harms_nothing(sandbox, browser, platform):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_a_replayed_fetch_shows_the_hubs_refusal_and_harms_nothing(sandbox, visitor, platform):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
 
     done = sandbox.post(f"/api/launches/{launch_id}/complete", faults=["replayed_fetch"])
 
@@ -185,10 +185,10 @@ def test_a_replayed_fetch_shows_the_hubs_refusal_and_harms_nothing(sandbox, brow
     assert "already used" in str(done)
 
 
-def test_faults_for_everybody_are_set_by_json(sandbox, browser, platform):
+def test_faults_for_everybody_are_set_by_json(sandbox, visitor, platform):
     assert sandbox.post("/faults", faults=["wrong_key"])["faults"] == ["wrong_key"]
 
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
     done = sandbox.post(f"/api/launches/{launch_id}/complete")
     assert statuses(done)["score"] == "refused"
 
@@ -197,12 +197,12 @@ def test_faults_for_everybody_are_set_by_json(sandbox, browser, platform):
 
 
 @pytest.mark.parametrize("where", ["query", "cookie"])
-def test_faults_of_one_browser_come_from_its_query_or_cookie(sandbox, browser, platform, where):
-    launch_id = sandbox.launch_id(sandbox.launch(browser))
+def test_faults_of_one_browser_come_from_its_query_or_cookie(sandbox, visitor, platform, where):
+    launch_id = sandbox.launch_id(sandbox.launch(visitor))
     query = {"fault": "garbage"} if where == "query" else {}
     if where == "cookie":
-        browser.cookies.set("sandbox_faults", "garbage", domain="127.0.0.1")
+        visitor.cookies.set("sandbox_faults", "garbage", domain="127.0.0.1")
 
-    browser.post(f"{sandbox.url}/learn/{launch_id}/complete", params=query, timeout=10)
+    visitor.post(f"{sandbox.url}/learn/{launch_id}/complete", params=query, timeout=10)
 
     assert statuses(sandbox.get(f"/api/launches/{launch_id}"))["score"] == "refused"
