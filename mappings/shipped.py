@@ -30,8 +30,12 @@ def vocabulary(name: str) -> Vocabulary:
     return load_vocabulary(_text("vocabularies", name), base=vocabulary(base) if base else None)
 
 
+def targets_text() -> str:
+    return _text("policies", "targets")
+
+
 def targets() -> Targets:
-    return load_targets(_text("policies", "targets"))
+    return load_targets(targets_text())
 
 
 def _text(folder: str, name: str) -> str:

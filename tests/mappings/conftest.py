@@ -87,11 +87,13 @@ def word(pattern: str) -> Callable[[Callable[[dict[str, Any], re.Match[str]], No
 
 
 def result(event: dict[str, Any]) -> dict[str, Any]:
-    return event["statement"].setdefault("result", {})
+    found: dict[str, Any] = event["statement"].setdefault("result", {})
+    return found
 
 
 def context_extensions(event: dict[str, Any]) -> dict[str, Any]:
-    return event["statement"].setdefault("context", {}).setdefault("extensions", {})
+    found: dict[str, Any] = event["statement"].setdefault("context", {}).setdefault("extensions", {})
+    return found
 
 
 @word(r"(\d+) minutes")

@@ -92,7 +92,7 @@ def test_every_form_is_shown_in_both_scopes(policy: Any) -> None:
     shown = {
         (row["form"], row.get("scope", "national"))
         for param in scenarios()
-        for row in param.values[0].get("courses", ())  # type: ignore[union-attr]
+        for row in param.values[0].get("courses", ())
     }
 
     assert {
