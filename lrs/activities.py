@@ -1,0 +1,40 @@
+"""What is known of an activity: the merge of every definition that statements brought (Data 2.4.4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from lrs import index
+from lrs.tables import activity_definitions
+
+#: Members whose parts are added to one another; every other member is taken from the newest definition.
+_MERGED = ("name", "description", "extensions")
+
+
+def find_definitions(conn: sa.Connection, iris: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The merged definition of each of these activities that has one."""
+    keys = {index.activity_key(iri): iri for iri in iris}
+    at = activity_definitions.c
+    query = sa.select(at.activity_key, at.iri, at.definition).where(at.activity_key.in_(sorted(keys)))
+    merged: dict[str, dict[str, Any]] = {}
+    for row in conn.execute(query.order_by(at.seq, at.digest)):
+        iri = bytes(row.iri).decode()
+        if keys[row.activity_key] == iri:  # Two IRIs may share a key; the full one settles it.
+            _merge(merged.setdefault(iri, {}), orjson.loads(row.definition))
+    return merged
+
+
+def get_activity(conn: sa.Connection, iri: str) -> dict[str, Any]:
+    """The Activity object; without a definition where none was ever sent (xAPI 2.0 4.1.6.4)."""
+    activity: dict[str, Any] = {"objectType": "Activity", "id": iri}
+    definition = find_definitions(conn, [iri]).get(iri)
+    return activity if definition is None else {**activity, "definition": definition}
+
+
+def _merge(into: dict[str, Any], definition: Mapping[str, Any]) -> None:
+    for name, member in definition.items():
+        into[name] = {**into.get(name, {}), **member} if name in _MERGED else member
