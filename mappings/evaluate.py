@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from hashlib import sha256
 from types import MappingProxyType
@@ -78,7 +78,7 @@ class Recognition:
     def to_json(self) -> str:
         """The canonical text of the recognition."""
         values = [self.course, self.course_digest, self.form, self.scope, self.period, self.on.isoformat()]
-        checks = [astuple(step) for step in self.checks]
+        checks = [step.as_list() for step in self.checks]
         return json.dumps([*values, self.centi_jp, checks, self.evidence], separators=(",", ":"), ensure_ascii=False)
 
 
@@ -386,27 +386,27 @@ class _Claims:
         self._once_per_certificate = policy.choice("same_certificate") == "once"
         self._once_per_course = policy.choice("same_course") == "once"
         self._same_as = catalogue.same_as
-        self._certificates: list[tuple[Certificate, str]] = []
-        self._courses: dict[str, list[Achievement]] = {}
+        self._certificates: dict[str, list[tuple[Certificate, str]]] = {}
+        self._courses: dict[str, dict[str, list[Achievement]]] = {}
 
     def find_double(self, achievement: Achievement) -> tuple[str, str] | None:
         """Why this is claimed already, and the course that it was recognised with."""
-        course = achievement.course
         if self._once_per_course:
-            for other in self._courses.get(self._same_as(course.id), ()):
-                if other.course.id != course.id and _is_same_period(achievement, other):
-                    return "same_course", other.course.id
+            for other, taken in self._courses.get(self._same_as(achievement.course.id), {}).items():
+                if other != achievement.course.id and any(_is_same_period(achievement, one) for one in taken):
+                    return "same_course", other
         if self._once_per_certificate:
             for certificate in certificates(achievement):
-                for taken, other_course in self._certificates:
-                    if certificate.is_same(taken):
-                        return "same_certificate", other_course
+                for known, course in self._certificates.get(certificate.number, ()):
+                    if certificate.is_same(known):
+                        return "same_certificate", course
         return None
 
     def take(self, achievement: Achievement) -> None:
-        course = achievement.course
-        self._courses.setdefault(self._same_as(course.id), []).append(achievement)
-        self._certificates += [(certificate, course.id) for certificate in certificates(achievement)]
+        course = achievement.course.id
+        self._courses.setdefault(self._same_as(course), {}).setdefault(course, []).append(achievement)
+        for certificate in certificates(achievement):
+            self._certificates.setdefault(certificate.number, []).append((certificate, course))
 
 
 def _is_same_period(one: Achievement, other: Achievement) -> bool:

@@ -353,7 +353,14 @@ def parse_duration(text: str) -> int | None:
     parts = match.groupdict()
     if any(parts[name] and float(parts[name]) for name in ("years", "months")):
         return None
-    return int(sum(Fraction(parts[name]) * seconds for name, seconds in _SECONDS if parts[name]))
+    # Nearly all durations are whole numbers; exact fractions are for the others, such as PT0.1H.
+    return int(
+        sum(
+            (int(part) if part.isdigit() else Fraction(part)) * seconds
+            for name, seconds in _SECONDS
+            if (part := parts[name])
+        )
+    )
 
 
 def _seconds(duration: Any, kind: str, vocabulary: Vocabulary) -> int | None:

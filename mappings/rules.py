@@ -7,9 +7,11 @@ programme states, else the form's conversion: a fixed number, or the reported mi
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from itertools import islice
 
 from mappings.course import MILLION, Course
 from mappings.dated import Dated, Period, Source
@@ -59,6 +61,10 @@ class Check:
     subject: str = ""
     reference: str = ""
     confirmed: str = ""
+
+    def as_list(self) -> list[str]:
+        """Its fields in their order, as they are stored and digested."""
+        return [self.code, self.outcome, self.value, self.threshold, self.subject, self.reference, self.confirmed]
 
 
 def check(code: str, outcome: str, value: str, threshold: str = "", subject: str = "", *, source: Source) -> Check:
@@ -229,17 +235,22 @@ def reported_durations(achievement: Achievement) -> dict[date, dict[datetime | N
     finished = {event.fact.statement for event in achievement.evidence.get("completed", ())}
     terminated: dict[date, dict[datetime | None, tuple[int, Fact | None]]] = {}
     completed: dict[date, dict[datetime | None, tuple[int, Fact | None]]] = {}
-    for event in achievement.history:
+    begin = 0 if achievement.since is None else bisect_right(achievement.history, achievement.since, key=_day)
+    for event in islice(achievement.history, begin, None):
         fact = event.fact
-        if fact.seconds is None or event.day > achievement.on:
-            continue
-        if achievement.since is not None and event.day <= achievement.since:
+        if event.day > achievement.on:
+            break
+        if fact.seconds is None:
             continue
         if fact.kind == "terminated":
             _keep_shorter(terminated.setdefault(event.day, {}), fact)
         elif fact.statement in finished:
             _keep_shorter(completed.setdefault(event.day, {}), fact)
     return {**completed, **terminated}
+
+
+def _day(event: Happened) -> date:
+    return event.day
 
 
 def _keep_shorter(events: dict[datetime | None, tuple[int, Fact | None]], fact: Fact) -> None:
