@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+import re
 import socket
 import ssl
 import threading
@@ -225,6 +226,7 @@ class _Punctual:
         finally:
             timer.cancel()
         if late.is_set():  # http.client takes the end of the connection for the end of the headers
+            response.close()
             raise TimeoutError("headers")
         return response
 
@@ -340,7 +342,7 @@ def retry_after(response: requests.Response) -> float | None:
 
 
 def describe(url: str) -> str:
-    """The address as it may be shown and logged: no credentials, no query, no fragment."""
+    """The address as it may be shown and logged: no credentials, no query, no fragment, no NIP."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
@@ -348,7 +350,8 @@ def describe(url: str) -> str:
     except ValueError:
         return "(not an address)"
     host = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{host}{port}{parts.path}" if host else "(not an address)"
+    path = re.sub("[0-9]{18}", "(nip)", parts.path)
+    return f"{parts.scheme}://{host}{port}{path}" if host else "(not an address)"
 
 
 @contextmanager

@@ -18,8 +18,26 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pytest_httpserver import HTTPServer
 
+from connectors.http import GuardedSession
+
 #: What a badly behaved server does with one connection.
 Behave = Callable[[socket.socket], None]
+
+
+@pytest.fixture(autouse=True)
+def _close_sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Closes what a test's sessions keep open; a socket that is only collected would be a warning in a later test."""
+    made: list[GuardedSession] = []
+    original = GuardedSession.__init__
+
+    def remember(session: GuardedSession, **settings: Any) -> None:
+        original(session, **settings)
+        made.append(session)
+
+    monkeypatch.setattr(GuardedSession, "__init__", remember)
+    yield
+    for session in made:
+        session.close()
 
 
 @pytest.fixture

@@ -488,6 +488,7 @@ def test_libraries_that_catch_requests_errors_catch_ours() -> None:
         ("https://a.example/p?q=1#f", "https://a.example/p"),
         ("https://u:p@a.example:8443/p", "https://a.example:8443/p"),
         ("https://[2001:db8::1]:8443/p", "https://[2001:db8::1]:8443/p"),
+        ("https://a.example/pns/198501012010011001?x", "https://a.example/pns/(nip)"),
         ("https://[::1", "(not an address)"),
         ("https://h:99999/", "(not an address)"),
         ("", "(not an address)"),
