@@ -48,6 +48,17 @@ WAITING = (
     "course_gone",  # the catalogue does not know the course any more
 )
 
+#: What one fact came to: `outcome_of`.
+OUTCOMES_OF_A_FACT = (
+    "counted",  # it is evidence of a recognition
+    "missing_evidence",  # the course still needs something else
+    "not_needed",  # the course was recognised without it
+    *WAITING,
+)
+
+# These explain single facts; a course that was recognised is not pending because of them.
+_ABOUT_FACTS = frozenset({"superseded", "outside_valid_days", "before_policy", "after_policy", "score_below_minimum"})
+
 
 @dataclass(frozen=True, slots=True)
 class Recognition:
@@ -102,10 +113,37 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """Recognitions in the order of time, pending courses in the order of their ids."""
+    """Recognitions in the order of time, pending courses in the order of their ids.
+
+    ``set_aside``: everything that is there and does not earn, by course, also of recognised courses.
+    """
 
     recognitions: tuple[Recognition, ...]
     pending: tuple[Pending, ...]
+    set_aside: tuple[tuple[str, Waiting], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one fact came to: a code of `OUTCOMES_OF_A_FACT`, its values, and the recognitions that rest on it."""
+
+    code: str
+    detail: Mapping[str, str]
+    recognitions: tuple[Recognition, ...] = ()
+
+
+def outcome_of(evaluation: Evaluation, fact: Fact) -> Outcome:
+    """Why a fact counted, or why not."""
+    resting = tuple(r for r in evaluation.recognitions if fact.statement in r.evidence)
+    if resting:
+        return Outcome("counted", {}, resting)
+    for _, waiting in evaluation.set_aside:
+        if fact.statement in waiting.statements:
+            return Outcome(waiting.code, waiting.detail)
+    for pending in evaluation.pending:
+        if pending.course == fact.course and pending.missing:
+            return Outcome("missing_evidence", {"missing": ";".join(pending.missing)})
+    return Outcome("not_needed", {})
 
 
 _TRUST_NOBODY: Mapping[str, int] = MappingProxyType({})
@@ -133,7 +171,7 @@ def evaluate(
             achievements += _by_day(found) if _is_counted_by_day(policy, course) else found
     achievements.sort(key=lambda a: (a.at, a.course.id, a.period))
     recognitions = _recognise(policy, catalogue, achievements, trusted, notes)
-    return Evaluation(tuple(recognitions), notes.pending())
+    return Evaluation(tuple(recognitions), notes.pending(), notes.set_aside())
 
 
 class _Notes:
@@ -151,8 +189,12 @@ class _Notes:
         self._waiting.setdefault(course, []).append(Waiting(code, detail, statements))
 
     def pending(self) -> tuple[Pending, ...]:
-        courses = sorted(self._missing.keys() | self._waiting.keys())
+        held_up = {c for c, found in self._waiting.items() if any(w.code not in _ABOUT_FACTS for w in found)}
+        courses = sorted(self._missing.keys() | held_up)
         return tuple(Pending(c, self._missing.get(c, ()), tuple(self._waiting.get(c, ()))) for c in courses)
+
+    def set_aside(self) -> tuple[tuple[str, Waiting], ...]:
+        return tuple((course, waiting) for course in sorted(self._waiting) for waiting in self._waiting[course])
 
 
 # -- 1. in order
@@ -257,8 +299,7 @@ def _once(course: Course, required: tuple[str, ...], history: list[Happened]) ->
     missing = tuple(proof for proof in required if proof not in first)
     if missing:
         return [], missing
-    evidence = {proof: (first[proof],) for proof in required}
-    return [_achievement(course, "once", evidence, history)], ()
+    return [_achievement(course, "once", required, first, history)], ()
 
 
 def _yearly(course: Course, required: tuple[str, ...], history: list[Happened]) -> Found:
@@ -272,9 +313,9 @@ def _yearly(course: Course, required: tuple[str, ...], history: list[Happened]) 
         for proof in _proofs(event.fact, course):
             first.setdefault(proof, event)
         if all(proof in first for proof in required):
-            evidence = {proof: (first[proof],) for proof in required}
-            achievements.append(_achievement(course, str(event.day.year), evidence, history, since=since))
-            first, since = {}, event.day
+            achievements.append(_achievement(course, str(event.day.year), required, first, history, since))
+            # What is done in the rest of the year belongs to neither this recognition nor the next year's.
+            first, since = {}, date(event.day.year, 12, 31)
     begun = bool(first) or not achievements
     return achievements, tuple(proof for proof in required if proof not in first) if begun else ()
 
@@ -284,15 +325,16 @@ def _each(course: Course, required: tuple[str, ...], history: list[Happened]) ->
     stands for all sessions."""
     standing = [proof for proof in required if proof == "rtl_approved"]
     repeated = [proof for proof in required if proof != "rtl_approved"]
-    found = {proof: _occurrences(course, proof, history) for proof in required}
+    found = {proof: _occurrences(course, proof, history) for proof in {*required, "completed"}}
     sessions = min((len(found[proof]) for proof in repeated), default=len(found["rtl_approved"]) if standing else 0)
     if any(not found[proof] for proof in standing):
         sessions = 0
     achievements: list[Achievement] = []
     for index in range(sessions):
-        evidence = {proof: (found[proof][0 if proof in standing else index],) for proof in required}
-        period = evidence[(repeated or standing)[0]][0].fact.at.isoformat()
-        achievements.append(_achievement(course, period, evidence, history))
+        nth = {proof: events[index] for proof, events in found.items() if index < len(events)}
+        nth |= {proof: found[proof][0] for proof in standing}
+        period = nth[(repeated or standing)[0]].fact.at.isoformat()
+        achievements.append(_achievement(course, period, required, nth, history))
     begun = max((len(found[proof]) for proof in repeated), default=0)
     if sessions and begun <= sessions:
         return achievements, ()
@@ -317,12 +359,15 @@ def _occurrences(course: Course, proof: str, history: list[Happened]) -> list[Ha
 def _achievement(
     course: Course,
     period: str,
-    evidence: Mapping[str, tuple[Happened, ...]],
+    required: tuple[str, ...],
+    proofs: Mapping[str, Happened],
     history: list[Happened],
     since: date | None = None,
 ) -> Achievement:
-    last = max((events[-1] for events in evidence.values()), key=lambda event: event.fact.at)
-    return Achievement(course, period, last.fact.at, last.day, evidence, 1, since, history)
+    last = max((proofs[proof] for proof in required), key=lambda event: event.fact.at)
+    evidence = {proof: (proofs[proof],) for proof in required}
+    completions = (proofs["completed"],) if "completed" in proofs else ()
+    return Achievement(course, period, last.fact.at, last.day, evidence, completions, 1, since, history)
 
 
 def _is_counted_by_day(policy: Policy, course: Course) -> bool:
@@ -340,8 +385,11 @@ def _by_day(achievements: Sequence[Achievement]) -> list[Achievement]:
     since: date | None = None
     for on, group in days.items():
         evidence = {p: tuple(event for a in group for event in a.evidence[p]) for p in group[0].evidence}
-        last = group[-1]
-        merged.append(Achievement(last.course, on.isoformat(), last.at, on, evidence, len(group), since, last.history))
+        completions = tuple(event for a in group for event in a.completions)
+        last, count = group[-1], len(group)
+        merged.append(
+            Achievement(last.course, on.isoformat(), last.at, on, evidence, completions, count, since, last.history)
+        )
         since = on
     return merged
 

@@ -83,7 +83,8 @@ class Happened:
 class Achievement:
     """A course whose required evidence is there, for one period of its repeat rule.
 
-    ``since``: the day of the achievement before this one; minutes up to it were counted there.
+    ``completions``: the completions it rests on, also where the course requires other evidence; their durations are
+    minutes of their days. ``since``: the last day that belongs to the achievement before this one.
     """
 
     course: Course
@@ -91,6 +92,7 @@ class Achievement:
     at: datetime
     on: date
     evidence: Mapping[str, tuple[Happened, ...]]
+    completions: tuple[Happened, ...]
     sessions: int
     since: date | None
     history: Sequence[Happened]
@@ -210,7 +212,7 @@ def _minutes(policy: Policy, achievement: Achievement, bonus: Bonus) -> Worth | 
         if achievement.course.minutes is None:
             return Worthless("no_minutes")
         code = "minutes_of_course"
-        day = achievement.evidence["completed"][-1].day if "completed" in achievement.evidence else achievement.on
+        day = achievement.completions[-1].day if achievement.completions else achievement.on
         reported = {day: {None: (achievement.course.minutes * 60 * achievement.sessions, None)}}
     per_event = policy.choice("rounding") == "per_event"
     amounts: list[tuple[date, int, int]] = []
@@ -232,7 +234,7 @@ def _minutes(policy: Policy, achievement: Achievement, bonus: Bonus) -> Worth | 
 
 def reported_durations(achievement: Achievement) -> dict[date, dict[datetime | None, tuple[int, Fact | None]]]:
     """For each day of the achievement, the reported durations by their time: equal times count once, the shorter."""
-    finished = {event.fact.statement for event in achievement.evidence.get("completed", ())}
+    finished = {event.fact.statement for event in achievement.completions}
     terminated: dict[date, dict[datetime | None, tuple[int, Fact | None]]] = {}
     completed: dict[date, dict[datetime | None, tuple[int, Fact | None]]] = {}
     begin = 0 if achievement.since is None else bisect_right(achievement.history, achievement.since, key=_day)
