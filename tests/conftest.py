@@ -12,6 +12,7 @@ pytest_plugins = (
     "wkmbtest.requirements",
     "wkmbtest.network",
     "wkmbtest.shared",
+    "wkmbtest.clusterrules",
     "wkmbtest.databases",
     "wkmbtest.processes",
     "wkmbtest.browsers",
