@@ -13,7 +13,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup runtime test check lint types imports dependencies security \
-        lock audit clean
+        peers rehearsal lock audit clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -27,8 +27,17 @@ runtime: ## Make .venv with what the hub needs to run, without tests and checks
 test: setup ## Run the tests on both databases; k=launch selects, args= goes to pytest
 	$(BIN)/pytest -n $(workers) $(if $(k),-k "$(k)") $(args)
 
-check: lint types imports dependencies security ## Everything that continuous integration asks for, tests last
+check: lint types imports dependencies security peers ## Everything that continuous integration asks for, tests last
 	WKMB_TEST_REQUIRE=postgresql,chromium,node $(MAKE) --no-print-directory test
+
+peers: ## Install the course providers of others that tests launch (needs npm)
+	@for lock in tests/peers/*/package-lock.json; do \
+	  folder=$$(dirname "$$lock"); \
+	  [ "$$folder/node_modules/.package-lock.json" -nt "$$lock" ] || npm ci --silent --prefix "$$folder" || exit 1; \
+	done
+
+rehearsal: runtime ## Carry out the Dockerfile without a container engine (downloads the locked packages)
+	$(PYTHON) scripts/rehearse_image.py
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check .

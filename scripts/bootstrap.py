@@ -28,7 +28,7 @@ WHEELS = Path("/usr/share/python-wheels")
 
 def say(message):
     """One line for the person at the terminal."""
-    print("setup: " + message, file=sys.stderr, flush=True)  # noqa: T201
+    print("setup: " + message, file=sys.stderr, flush=True)
 
 
 def stop(message):
@@ -44,7 +44,7 @@ def use_new_enough_python():
     for name in OTHERS:
         found = shutil.which(name)
         if found and subprocess.call([found, "-c", ""], stderr=subprocess.DEVNULL) == 0:
-            os.execv(found, [found, *sys.argv])  # noqa: S606
+            os.execv(found, [found, *sys.argv])
     stop(
         f"Python {dotted(NEEDED)} or newer is needed and {sys.executable} is {dotted(sys.version_info[:2])}; "
         "install one, or name it: make setup PYTHON=/path/to/python3.12"
