@@ -43,7 +43,7 @@ class Context:
 
     @property
     def agent_text(self) -> str:
-        return orjson.dumps(self.agent).decode() if self.agent else ""
+        return orjson.dumps(list(self.agent)).decode() if self.agent else ""
 
     @property
     def key(self) -> int:
@@ -88,6 +88,11 @@ class Condition:
                 )
             if stored is None and self.required_for_new:
                 raise Malformed("Send If-None-Match: * to create a document, or If-Match to change one")
+
+
+def check_json(content: bytes) -> None:
+    """`Malformed` where a document that is called JSON is none."""
+    parse_json(content, "The document")
 
 
 def find_document(conn: sa.Connection, context: Context, name: str) -> Document | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartParser
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from lrs.errors import Malformed
 
@@ -21,6 +21,11 @@ class Part:
 
     headers: dict[str, str] = field(default_factory=dict)
     data: bytearray = field(default_factory=bytearray)
+
+
+def boundary_of(content_type: str) -> str | None:
+    """The boundary that a Content-Type names."""
+    return parse_options_header(content_type)[1].get(b"boundary", b"").decode("latin-1") or None
 
 
 def parse_multipart(body: bytes, boundary: str | None) -> tuple[bytes, dict[str, bytes]]:

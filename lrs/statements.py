@@ -6,6 +6,7 @@ one thing that is not known yet: `stored`, which is read off the sequence number
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -29,13 +30,15 @@ class Writer:
 
     ``authority`` is an Agent, or the two-member Group of OAuth. ``owner`` is the connector's id, None for the hub
     itself and for a credential with no connector. ``origin`` says how the statement came: "credential:7",
-    "launch:<uuid>", "score:<id>", "run:<id>", "hub:<what>".
+    "launch:<uuid>", "score:<id>", "run:<id>", "hub:<what>". Without ``may_define`` (scope ``define``) what its
+    statements say of activities and agents stays in those statements and does not become what is known of them.
     """
 
     authority: Mapping[str, Any]
     owner: int | None
     origin: str
     may_void_any: bool = False
+    may_define: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,7 @@ def _in_utc(timestamp: str) -> str | None:
 
 # Equality ----------------------------------------------------------------------------------------------
 
+_HUNDREDTHS = re.compile(r"([.,][0-9]{2})[0-9]+S$")
 _SET_BY_LRS = frozenset(("id", "stored", "timestamp", "authority", "version"))
 
 
@@ -238,6 +242,9 @@ def _comparable_text(name: str, text: str) -> str:
         return text if moment is None else moment.isoformat()
     if name in ("registration", "sha2", "mbox_sha1sum"):
         return text.lower()
+    if name == "duration":
+        # "Any precision beyond 0.01 second shall not be included in the comparison" (xAPI 2.0 4.2.7).
+        return _HUNDREDTHS.sub(r"\1S", text)
     if name == "mbox":
         who = agents.identifier({"mbox": text})
         return who.name if who else text

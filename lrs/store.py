@@ -160,8 +160,9 @@ def _insert(conn: sa.Connection, new: Sequence[Prepared]) -> None:
         return
     insert_all(conn, statements, [_statement_row(each) for each in new])
     insert_all(conn, statement_index, [row for each in new for row in _own_rows(each)])
-    insert_new(conn, activity_definitions, _definition_rows(new))
-    insert_new(conn, agent_names, _name_rows(new))
+    defining = [each for each in new if each.writer.may_define]
+    insert_new(conn, activity_definitions, _definition_rows(defining))
+    insert_new(conn, agent_names, _name_rows(defining))
 
 
 def _statement_row(each: Prepared) -> dict[str, Any]:
