@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,7 @@ from connectors.sandbox.platforms import Platform, Platforms
 from connectors.sandbox.store import Store
 from connectors.sandbox.web import Sandbox, create_app
 from connectors.sandbox.wire import Wire
+from wkmbpeers.visitor import Visitor
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
@@ -185,31 +185,6 @@ def form_page(action: str, fields: dict[str, str]) -> str:
         for name, value in fields.items()
     )
     return f'<form method="post" action="{html.escape(action)}">{inputs}</form>'
-
-
-class _Form(HTMLParser):
-    """The first form of a page."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.action = ""
-        self.fields: dict[str, str] = {}
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        if tag == "form" and not self.action:
-            self.action = given["action"]
-        elif tag == "input" and self.action:
-            self.fields[given["name"]] = given.get("value", "")
-
-
-class Visitor(requests.Session):
-    """A browser without scripts: it keeps cookies, follows redirects and submits the form that a page holds."""
-
-    def submit(self, page: requests.Response) -> requests.Response:
-        form = _Form()
-        form.feed(page.text)
-        return self.post(form.action, data=form.fields, timeout=10)
 
 
 @dataclass

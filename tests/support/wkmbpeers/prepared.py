@@ -1,0 +1,131 @@
+"""A hub with an employee, a course and a provider, made with the commands that an operator would type."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from wkmbpeers.visitor import Page, Visitor
+from wkmbtest.processes import HubProcess
+
+NIP = "198503152010012004"
+NAME = "Siti Rahayu"
+PASSWORD = "kata sandi yang panjang 7"
+KEY, SECRET = "sistem-uji", "rahasia-sistem-uji-0123456789"
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course of the catalogue, as the import file has it."""
+
+    id: str
+    title: str
+    launch_url: str
+    requires: str = "completed;score"
+    min_score: str = "0.7"
+    programme_jp: str = "4.5"
+    custom: str = ""
+
+    def row(self, provider: str) -> dict[str, str]:
+        return {
+            "id": self.id,
+            "provider": provider,
+            "title_id": self.title,
+            "title_en": self.title,
+            "form": "NKL04",
+            "scope": "national",
+            "programme_jp": self.programme_jp,
+            "requires": self.requires,
+            "min_score": self.min_score,
+            "repeat": "once",
+            "launch_url": self.launch_url,
+            "custom": self.custom,
+        }
+
+
+@dataclass(frozen=True)
+class PreparedHub:
+    """A running hub, and what one does with it from outside."""
+
+    process: HubProcess
+
+    @property
+    def url(self) -> str:
+        return self.process.url
+
+    def add_learner(self) -> None:
+        """An employee who can sign in, and a credential of another system that may read."""
+        learner = {"nip": NIP, "name": NAME, "email": "siti@contoh.example", "status": "PNS"}
+        learner |= {"employer": "Kementerian Contoh", "unit": "Biro Contoh"}
+        self._import("learner", learner)
+        self.process.wkmb(
+            "user", "add", "siti", "--role", "learner", "--nip", NIP, "--password-stdin", stdin=PASSWORD + "\n"
+        )
+        self.process.wkmb("credential", "add", KEY, "--key", KEY, "--secret", SECRET, "--scope", "api/read")
+
+    def add_tool(self, name: str, *options: str) -> dict[str, Any]:
+        """Register a tool; gives what the other side needs."""
+        done = self.process.wkmb("tool", "add", name, "--internal", "--names", *options, "--json")
+        answer = json.loads(done.stdout)
+        assert isinstance(answer, dict)
+        return answer
+
+    def add_course(self, provider: str, course: Course) -> None:
+        """Import one course of that provider."""
+        self._import("course", course.row(provider))
+
+    def _import(self, what: str, row: dict[str, str]) -> None:
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(row))
+        writer.writeheader()
+        writer.writerow(row)
+        path = self.process.home / f"{what}.csv"
+        path.write_text(text.getvalue(), "utf-8")
+        self.process.wkmb(what, "import", str(path))
+
+    def sign_in(self, visitor: Visitor) -> requests.Response:
+        """Sign the employee in through the form."""
+        return visitor.submit(visitor.get(f"{self.url}/login"), "/login", username="siti", password=PASSWORD)
+
+    def launch(self, visitor: Visitor, title: str) -> requests.Response:
+        """Find the course in the catalogue, open it and start it; gives the provider's first page."""
+        catalogue = visitor.get(f"{self.url}/courses")
+        links = [link for link in Page(catalogue).links if "/courses/" in link.href and title in link.text]
+        assert links, f"{title} is not in the catalogue:\n{catalogue.text[:3000]}"
+        return visitor.follow(visitor.submit(visitor.get(links[0].href), "/launch"))
+
+    def jp(self) -> dict[str, Any]:
+        """What the hub tells another system about the employee's hours."""
+        answer = requests.get(f"{self.url}/api/v1/learners/{NIP}/jp", auth=(KEY, SECRET), timeout=10)
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert isinstance(found, dict)
+        return found
+
+    def jp_when(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
+        """The same as soon as ``holds`` is true of it; the last answer fails the test when the time is over."""
+        end = time.monotonic() + seconds
+        while not holds(found := self.jp()):
+            assert time.monotonic() < end, json.dumps(found, indent=1)
+            time.sleep(0.05)
+        return found
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a provider."""
+    process.terminate()
+    process.wait(15)
+
+
+def say(log: Path) -> str:
+    """What a provider has written so far."""
+    return log.read_text(errors="replace")[-4000:]

@@ -1,0 +1,114 @@
+"""A person with a browser that runs no scripts: it keeps cookies, follows redirects and submits forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin
+
+import requests
+
+SECONDS = 20
+
+
+@dataclass
+class Form:
+    """One form of a page, with the values it came with."""
+
+    action: str
+    method: str
+    fields: dict[str, str] = field(default_factory=dict)
+    is_hidden: bool = True
+
+    @property
+    def posts_itself(self) -> bool:
+        """Whether a script would submit it: a person has nothing to fill in (LTI's form_post)."""
+        return self.method == "post" and self.is_hidden and bool(self.fields)
+
+
+@dataclass
+class Link:
+    """One link of a page and the text in it."""
+
+    href: str
+    text: str = ""
+
+
+class Page(HTMLParser):
+    """The forms and links of an HTML page."""
+
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__()
+        self.forms: list[Form] = []
+        self.links: list[Link] = []
+        self._url = response.url
+        self._form: Form | None = None
+        self._link: Link | None = None
+        self.feed(response.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            action = urljoin(self._url, given.get("action") or self._url)
+            self._form = Form(action, given.get("method", "get").lower())
+            self.forms.append(self._form)
+        elif tag == "a" and "href" in given:
+            self._link = Link(urljoin(self._url, given["href"]))
+            self.links.append(self._link)
+        elif self._form is not None and tag in {"input", "textarea", "select"}:
+            self._add_field(self._form, given)
+
+    @staticmethod
+    def _add_field(form: Form, given: dict[str, str]) -> None:
+        kind = given.get("type", "text")
+        if kind not in {"hidden", "submit", "button"}:
+            form.is_hidden = False
+        if given.get("name") and (kind not in {"checkbox", "radio"} or "checked" in given):
+            form.fields[given["name"]] = given.get("value", "")
+
+    def handle_data(self, data: str) -> None:
+        if self._link is not None:
+            self._link.text += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form":
+            self._form = None
+        elif tag == "a":
+            self._link = None
+
+
+class Visitor(requests.Session):
+    """The browser. `follow` does what its scripts would do: submit the forms that submit themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.headers["Accept"] = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """Like any request, with a limit of time."""
+        kwargs.setdefault("timeout", SECONDS)
+        return super().request(method, url, *args, **kwargs)
+
+    def submit(self, page: requests.Response, ending: str = "", **fields: str) -> requests.Response:
+        """Submit the page's first form whose address ends in ``ending``, with these fields filled in."""
+        forms = [form for form in Page(page).forms if form.action.partition("?")[0].endswith(ending)]
+        assert forms, f"{page.status_code} {page.url} has no form for {ending!r}:\n{page.text[:2000]}"
+        return self.send_form(forms[0], **fields)
+
+    def send_form(self, form: Form, **fields: str) -> requests.Response:
+        """Submit a form."""
+        values = form.fields | fields
+        if form.method == "get":
+            return self.get(form.action, params=values)
+        return self.post(form.action, data=values)
+
+    def follow(self, page: requests.Response) -> requests.Response:
+        """Submit what submits itself, until there is a page for a person."""
+        for _ in range(6):
+            mine = [form for form in Page(page).forms if form.posts_itself]
+            if page.status_code != 200 or len(Page(page).forms) != 1 or not mine:
+                return page
+            page = self.send_form(mine[0])
+        raise AssertionError(f"{page.url} goes on and on")
