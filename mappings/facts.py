@@ -266,7 +266,7 @@ def _timestamp(observation: Observation, vocabulary: Vocabulary) -> datetime:
         return observation.stored
     try:
         at = parse_timestamp(text)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise _Refused("implausible_date", timestamp=text) from error
     if at - observation.stored > timedelta(minutes=vocabulary.future_minutes):
         raise _Refused("future", timestamp=text, stored=observation.stored.isoformat())

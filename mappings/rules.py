@@ -7,11 +7,10 @@ programme states, else the form's conversion: a fixed number, or the reported mi
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import islice
 
 from mappings.course import MILLION, Course
 from mappings.dated import Dated, Period, Source
@@ -19,6 +18,9 @@ from mappings.facts import Fact
 from mappings.policy import Policy, Rule
 
 Bonus = Period[int] | None
+
+#: Seconds by the time they were reported for, with the fact that reported them; None where the course states them.
+Durations = dict[datetime | None, tuple[int, Fact | None]]
 
 #: Every code a check may have. The web layer translates them.
 CHECKS = (
@@ -232,30 +234,40 @@ def _minutes(policy: Policy, achievement: Achievement, bonus: Bonus) -> Worth | 
     return Worth(tuple(amounts), percent(bonus), True, (*checks, *_bonus_check(bonus)), used)
 
 
-def reported_durations(achievement: Achievement) -> dict[date, dict[datetime | None, tuple[int, Fact | None]]]:
+def reported_durations(achievement: Achievement) -> dict[date, Durations]:
     """For each day of the achievement, the reported durations by their time: equal times count once, the shorter."""
-    finished = {event.fact.statement for event in achievement.completions}
-    terminated: dict[date, dict[datetime | None, tuple[int, Fact | None]]] = {}
-    completed: dict[date, dict[datetime | None, tuple[int, Fact | None]]] = {}
-    begin = 0 if achievement.since is None else bisect_right(achievement.history, achievement.since, key=_day)
-    for event in islice(achievement.history, begin, None):
-        fact = event.fact
-        if event.day > achievement.on:
-            break
-        if fact.seconds is None:
+    history, since = achievement.history, achievement.since
+    begin = 0 if since is None else bisect_right(history, since, key=_day)
+    end = bisect_right(history, achievement.on, key=_day)
+    reported: dict[date, Durations] = {}
+    for index in range(begin, end):
+        event = history[index]
+        if event.fact.kind == "terminated" and event.fact.seconds is not None:
+            _keep_shorter(reported.setdefault(event.day, {}), event.fact)
+    days = set(reported)
+    for event in achievement.completions:
+        if event.fact.seconds is None or event.day in days:
             continue
-        if fact.kind == "terminated":
-            _keep_shorter(terminated.setdefault(event.day, {}), fact)
-        elif fact.statement in finished:
-            _keep_shorter(completed.setdefault(event.day, {}), fact)
-    return {**completed, **terminated}
+        durations = reported.setdefault(event.day, {})
+        # A completion of a day that belongs to the achievement before: that day's sessions were counted there.
+        if since is None or event.day > since or not _has_sessions(history, event.day):
+            _keep_shorter(durations, event.fact)
+    return reported
+
+
+def _has_sessions(history: Sequence[Happened], day: date) -> bool:
+    begin, end = bisect_left(history, day, key=_day), bisect_right(history, day, key=_day)
+    return any(
+        history[index].fact.kind == "terminated" and history[index].fact.seconds is not None
+        for index in range(begin, end)
+    )
 
 
 def _day(event: Happened) -> date:
     return event.day
 
 
-def _keep_shorter(events: dict[datetime | None, tuple[int, Fact | None]], fact: Fact) -> None:
+def _keep_shorter(events: Durations, fact: Fact) -> None:
     seconds = fact.seconds or 0
     if fact.at not in events or seconds < events[fact.at][0]:
         events[fact.at] = (seconds, fact)
