@@ -37,6 +37,8 @@ from .store import Store
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 AGS_CLAIM = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 
+MESSAGE_TYPES = ("LtiResourceLinkRequest", "LtiDeepLinkingRequest")
+
 #: Clocks of two machines differ; more than a minute is a fault worth hearing about.
 LEEWAY_SECONDS = 60
 
@@ -261,8 +263,8 @@ class Tool:
             claims = launch.get_launch_data()
         except LtiException as error:
             raise LaunchError(_check_of(error), f"{error}.") from error
-        if claims.get(CLAIM + "message_type") != "LtiResourceLinkRequest":
-            raise LaunchError("message_type", "This LMS answers resource link launches only.")
+        if claims.get(CLAIM + "message_type") not in MESSAGE_TYPES:
+            raise LaunchError("message_type", "This LMS answers resource links and deep linking only.")
         target = claims.get(CLAIM + "target_link_uri", "")
         if not self._is_ours(target):
             raise LaunchError("target_link_uri", f"target_link_uri {target!r} is not an address of this LMS.")

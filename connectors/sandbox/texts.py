@@ -113,6 +113,14 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "courses": ("Pelatihan kami", "Our courses"),
     "parameter": ("Parameter custom", "Custom parameter"),
+    "pick": ("Pilih pelatihan", "Choose courses"),
+    "pick_intro": (
+        "Pelatihan yang Anda pilih masuk ke katalog portal Anda.",
+        "The courses that you choose go into your portal's catalogue.",
+    ),
+    "choose": ("Pilih", "Choose"),
+    "picked": ("{count} pelatihan dipilih.", "{count} courses chosen."),
+    "send_back": ("Kirim ke portal", "Send to the portal"),
     "connect": ("Sambungkan", "Connect"),
     "connect_intro": (
         "Daftarkan alamat ini di hub, lalu simpan JSON yang dicetaknya ke berkas di bawah.",

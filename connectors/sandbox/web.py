@@ -21,6 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from .courier import Courier
 from .courses import Course, course_of
+from .deeplink import content_item, response_token, settings_of
 from .errors import LaunchError, SandboxError
 from .faults import FAULTS, lateness, names, parse_faults
 from .lti import AGS_CLAIM, CLAIM, Tool
@@ -92,7 +93,7 @@ def launch() -> AnyResponse:
     known = sandbox.store.find_launch_of_token(digest)
     if known is not None and known.browser == browser:
         # A refreshed page posts the same token again; it gets the launch that it made.
-        return redirect(url_for("course", launch_id=known.id), 303)
+        return redirect(url_for(_first_page(known.claims), launch_id=known.id), 303)
     claims = sandbox.tool.accept_launch(request.form.to_dict(), request.cookies)
     browser = browser or sandbox.new_id()
     launch_id = sandbox.new_id()
@@ -105,12 +106,16 @@ def launch() -> AnyResponse:
         reports=_opening_reports(sandbox, claims, _faults()),
     )
     sandbox.courier.wake()
-    response = redirect(url_for("course", launch_id=launch_id), 303)
+    response = redirect(url_for(_first_page(claims), launch_id=launch_id), 303)
     _set_cookie(response, BROWSER_COOKIE, browser, None)
     locale = str((claims.get(CLAIM + "launch_presentation") or {}).get("locale") or "")
     if LANGUAGE_COOKIE not in request.cookies and locale[:2].lower() in LANGUAGES:
         _set_cookie(response, LANGUAGE_COOKIE, locale[:2].lower(), None)
     return response
+
+
+def _first_page(claims: Mapping[str, Any]) -> str:
+    return "picker" if claims.get(CLAIM + "message_type") == "LtiDeepLinkingRequest" else "course"
 
 
 def jwks() -> Response:
@@ -262,6 +267,31 @@ def _report_page(launch: Launch, *, is_admin: bool) -> str:
     return render_template(
         "report.html", launch=launch, course=shown, outcome=outcome, reports=reports, is_admin=is_admin
     )
+
+
+# The picker of a platform's administrator
+
+
+def picker(launch_id: str) -> str:
+    """The courses that she may take into her catalogue."""
+    launch = _own_launch(launch_id)
+    several = settings_of(launch.claims).get("accept_multiple") is True
+    return render_template("picker.html", courses=_sandbox().courses.values(), several=several)
+
+
+def pick(launch_id: str) -> str:
+    """What she chose, in a form that goes back to her platform."""
+    sandbox = _sandbox()
+    launch = _own_launch(launch_id)
+    settings = settings_of(launch.claims)
+    picked = [course for key, course in sandbox.courses.items() if key in request.form.getlist("course")]
+    if settings.get("accept_multiple") is not True:
+        picked = picked[:1]
+    items = [content_item(course, sandbox.tool.redirect_uri) for course in picked]
+    token = response_token(launch.claims, items, sandbox.tool.key, now=int(sandbox.clock()), nonce=sandbox.new_id())
+    return_url = settings["deep_link_return_url"]
+    g.form_target = _origin(return_url)
+    return render_template("picker.html", picked=picked, token=token, return_url=return_url)
 
 
 # The administrator's pages
@@ -498,8 +528,8 @@ def _secure(response: Response) -> Response:
         _set_cookie(response, LANGUAGE_COOKIE, request.args["lang"], None)
     ancestors = " ".join(sorted({_origin(one.issuer) for one in _registered()}))
     response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none';"
-        f" frame-ancestors 'self' {ancestors}".rstrip()
+        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
+        f" form-action 'self' {getattr(g, 'form_target', '')}; frame-ancestors 'self' {ancestors}"
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     # Not "no-referrer": with it a browser sends its own forms with "Origin: null".
@@ -558,6 +588,8 @@ _ROUTES: tuple[tuple[str, Callable[..., Any], list[str]], ...] = (
     ("/learn/<launch_id>/complete", complete, ["POST"]),
     ("/learn/<launch_id>/report", report, ["GET"]),
     ("/learn/<launch_id>/again", send_again, ["POST"]),
+    ("/pick/<launch_id>", picker, ["GET"]),
+    ("/pick/<launch_id>", pick, ["POST"]),
     ("/", home, ["GET"]),
     ("/launches/<launch_id>", admin_launch, ["GET"]),
     ("/launches/<launch_id>/again", admin_send_again, ["POST"]),
