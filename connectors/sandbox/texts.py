@@ -121,6 +121,12 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "choose": ("Pilih", "Choose"),
     "picked": ("{count} pelatihan dipilih.", "{count} courses chosen."),
     "send_back": ("Kirim ke portal", "Send to the portal"),
+    "registered": ("Terdaftar", "Registered"),
+    "registered_what": (
+        "LMS Sandbox terdaftar di {issuer}. Setujui di sana bila diminta; jendela ini boleh ditutup.",
+        "LMS Sandbox is registered at {issuer}. Approve it there if you are asked; this window may be closed.",
+    ),
+    "registration_url": ("URL registrasi dinamis", "Dynamic registration URL"),
     "connect": ("Sambungkan", "Connect"),
     "connect_intro": (
         "Daftarkan alamat ini di hub, lalu simpan JSON yang dicetaknya ke berkas di bawah.",

@@ -25,6 +25,7 @@ from .deeplink import content_item, response_token, settings_of
 from .errors import LaunchError, SandboxError
 from .faults import FAULTS, lateness, names, parse_faults
 from .lti import AGS_CLAIM, CLAIM, Tool
+from .registering import register
 from .statements import Outcome, finished, handover, initialized
 from .store import Launch, NewReport, Report, Store
 from .texts import LANGUAGES, translator
@@ -121,6 +122,21 @@ def _first_page(claims: Mapping[str, Any]) -> str:
 def jwks() -> Response:
     """Our public key."""
     return jsonify(_sandbox().tool.key.jwks())
+
+
+def register_here() -> str:
+    """LTI Dynamic Registration: a platform's administrator opened our registration address."""
+    _require_admin()
+    tool = _sandbox().tool
+    platform = register(
+        tool.session,
+        request.args.get("openid_configuration", ""),
+        request.args.get("registration_token"),
+        tool.base_url,
+    )
+    tool.platforms.save(platform)
+    g.script_source = "script-src 'self';"
+    return render_template("registered.html", platform=platform)
 
 
 def _opening_reports(sandbox: Sandbox, claims: Mapping[str, Any], faults: tuple[str, ...]) -> list[NewReport]:
@@ -528,7 +544,7 @@ def _secure(response: Response) -> Response:
         _set_cookie(response, LANGUAGE_COOKIE, request.args["lang"], None)
     ancestors = " ".join(sorted({_origin(one.issuer) for one in _registered()}))
     response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none';"
+        f"default-src 'none'; {getattr(g, 'script_source', '')} style-src 'self'; img-src 'self'; base-uri 'none';"
         f" form-action 'self' {getattr(g, 'form_target', '')}; frame-ancestors 'self' {ancestors}"
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
@@ -581,6 +597,7 @@ _ROUTES: tuple[tuple[str, Callable[..., Any], list[str]], ...] = (
     ("/lti/login", login, ["GET", "POST"]),
     ("/lti/launch", launch, ["POST"]),
     ("/lti/jwks", jwks, ["GET"]),
+    ("/lti/register", register_here, ["GET"]),
     ("/learn/<launch_id>", course, ["GET"]),
     ("/learn/<launch_id>/lessons/<int:number>", lesson, ["GET"]),
     ("/learn/<launch_id>/quiz", quiz, ["GET"]),

@@ -195,6 +195,7 @@ class RunningSandbox:
     home: Path
     platform: FakePlatform
     store: Store
+    platforms: Platforms
     courier: Courier
     now: list[float]
 
@@ -283,7 +284,7 @@ def sandbox(
     tool = Tool(platforms, keys[1], store, Wire(lambda exchange: None, clock), clock, url)
     apps.append(create_app(Sandbox(tool, store, courier, load_courses(), clock, new_id, admin_anywhere=False)))
     platform.tool_url = url
-    return RunningSandbox(url, tmp_path, platform, store, courier, now)
+    return RunningSandbox(url, tmp_path, platform, store, platforms, courier, now)
 
 
 @pytest.fixture
