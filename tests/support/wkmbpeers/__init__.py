@@ -1,1 +1,0 @@
-"""The other parties of a test: a person with a browser, course providers, and a hub prepared for both."""
