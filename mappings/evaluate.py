@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 from hashlib import sha256
 from types import MappingProxyType
@@ -60,6 +60,9 @@ OUTCOMES_OF_A_FACT = (
 _ABOUT_FACTS = frozenset({"superseded", "outside_valid_days", "before_policy", "after_policy", "score_below_minimum"})
 
 
+_CANONICAL = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Recognition:
     """Recognised JP of one course and period. ``key`` with the policy's name identifies it in a ledger;
@@ -90,7 +93,7 @@ class Recognition:
         """The canonical text of the recognition."""
         values = [self.course, self.course_digest, self.form, self.scope, self.period, self.on.isoformat()]
         checks = [step.as_list() for step in self.checks]
-        return json.dumps([*values, self.centi_jp, checks, self.evidence], separators=(",", ":"), ensure_ascii=False)
+        return _CANONICAL.encode([*values, self.centi_jp, checks, self.evidence])
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,15 +310,17 @@ def _yearly(course: Course, required: tuple[str, ...], history: list[Happened]) 
     achievements: list[Achievement] = []
     first: dict[str, Happened] = {}
     since: date | None = None
+    since_at: datetime | None = None
     for event in history:
         if since is not None and event.day.year <= since.year:
             continue
         for proof in _proofs(event.fact, course):
             first.setdefault(proof, event)
         if all(proof in first for proof in required):
-            achievements.append(_achievement(course, str(event.day.year), required, first, history, since))
+            achievement = _achievement(course, str(event.day.year), required, first, history)
+            achievements.append(replace(achievement, since=since, since_at=since_at))
             # What is done in the rest of the year belongs to neither this recognition nor the next year's.
-            first, since = {}, date(event.day.year, 12, 31)
+            first, since, since_at = {}, date(event.day.year, 12, 31), achievement.at
     begun = bool(first) or not achievements
     return achievements, tuple(proof for proof in required if proof not in first) if begun else ()
 
@@ -362,12 +367,11 @@ def _achievement(
     required: tuple[str, ...],
     proofs: Mapping[str, Happened],
     history: list[Happened],
-    since: date | None = None,
 ) -> Achievement:
     last = max((proofs[proof] for proof in required), key=lambda event: event.fact.at)
     evidence = {proof: (proofs[proof],) for proof in required}
     completions = (proofs["completed"],) if "completed" in proofs else ()
-    return Achievement(course, period, last.fact.at, last.day, evidence, completions, 1, since, history)
+    return Achievement(course, period, last.fact.at, last.day, evidence, completions, 1, None, None, history)
 
 
 def _is_counted_by_day(policy: Policy, course: Course) -> bool:
@@ -383,14 +387,23 @@ def _by_day(achievements: Sequence[Achievement]) -> list[Achievement]:
         days.setdefault(achievement.on, []).append(achievement)
     merged: list[Achievement] = []
     since: date | None = None
+    since_at: datetime | None = None
     for on, group in days.items():
         evidence = {p: tuple(event for a in group for event in a.evidence[p]) for p in group[0].evidence}
         completions = tuple(event for a in group for event in a.completions)
         last, count = group[-1], len(group)
         merged.append(
-            Achievement(last.course, on.isoformat(), last.at, on, evidence, completions, count, since, last.history)
+            replace(
+                last,
+                period=on.isoformat(),
+                evidence=evidence,
+                completions=completions,
+                sessions=count,
+                since=since,
+                since_at=since_at,
+            )
         )
-        since = on
+        since, since_at = on, last.at
     return merged
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from mappings.course import MILLION, Course
 from mappings.dated import Dated, Period, Source
@@ -86,7 +86,8 @@ class Achievement:
     """A course whose required evidence is there, for one period of its repeat rule.
 
     ``completions``: the completions it rests on, also where the course requires other evidence; their durations are
-    minutes of their days. ``since``: the last day that belongs to the achievement before this one.
+    minutes of their days. ``since``: the last day that belongs to the achievement before this one, which was reached
+    at ``since_at``.
     """
 
     course: Course
@@ -97,6 +98,7 @@ class Achievement:
     completions: tuple[Happened, ...]
     sessions: int
     since: date | None
+    since_at: datetime | None
     history: Sequence[Happened]
 
     def facts(self) -> list[Fact]:
@@ -238,11 +240,11 @@ def reported_durations(achievement: Achievement) -> dict[date, Durations]:
     """For each day of the achievement, the reported durations by their time: equal times count once, the shorter."""
     history, since = achievement.history, achievement.since
     begin = 0 if since is None else bisect_right(history, since, key=_day)
-    end = bisect_right(history, achievement.on, key=_day)
+    end = bisect_right(history, achievement.on + timedelta(1), key=_day)
     reported: dict[date, Durations] = {}
     for index in range(begin, end):
         event = history[index]
-        if event.fact.kind == "terminated" and event.fact.seconds is not None:
+        if event.fact.kind == "terminated" and event.fact.seconds is not None and _belongs(event, achievement):
             _keep_shorter(reported.setdefault(event.day, {}), event.fact)
     days = set(reported)
     for event in achievement.completions:
@@ -253,6 +255,14 @@ def reported_durations(achievement: Achievement) -> dict[date, Durations]:
         if since is None or event.day > since or not _has_sessions(history, event.day):
             _keep_shorter(durations, event.fact)
     return reported
+
+
+def _belongs(session: Happened, achievement: Achievement) -> bool:
+    """Sessions up to the day of the achievement, and the one in which it was reached though it ended after midnight."""
+    began = session.fact.at - timedelta(seconds=session.fact.seconds or 0)
+    if achievement.since_at is not None and began <= achievement.since_at:
+        return False
+    return session.day <= achievement.on or began <= achievement.at
 
 
 def _has_sessions(history: Sequence[Happened], day: date) -> bool:
