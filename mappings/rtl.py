@@ -17,6 +17,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import Any
 
+from mappings.course import Course
 from mappings.dated import Source, parse_source
 from mappings.document import DocumentError, Node, compose
 from mappings.facts import Fact, Observation
@@ -194,9 +195,11 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """When the steps of a plan are due."""
+    """Who owes a plan, and when its steps are due."""
 
     name: str
+    providers: frozenset[str]
+    duty: Source
     submit_within_days: Deadline
     decide_within_days: Deadline
     evaluate_after_months: Deadline
@@ -217,16 +220,23 @@ def load_follow_up(text: str) -> FollowUp:
     """The deadlines in a YAML text. Whatever is wrong raises `FollowUpError` with line, path and what to do."""
     root = compose(text, kind="follow_up", error=FollowUpError)
     names = ("submit_within_days", "decide_within_days", "evaluate_after_months", "evaluate_before_months")
-    members = root.members(required=("follow_up", *names))
+    members = root.members(required=("follow_up", "duty", *names))
+    duty = members["duty"].members(required=("providers", "reference", "confirmed"))
     deadlines = {name: _parse_deadline(members[name]) for name in names}
     if deadlines["evaluate_after_months"].value > deadlines["evaluate_before_months"].value:
         members["evaluate_before_months"].refuse("ends before evaluate_after_months begins. Correct one of them.")
-    return FollowUp(members["follow_up"].text(), **deadlines)
+    providers, source = frozenset(duty["providers"].texts()), parse_source(duty, None, members["duty"])
+    return FollowUp(members["follow_up"].text(), providers, source, **deadlines)
 
 
 def _parse_deadline(node: Node) -> Deadline:
     members = node.members(required=("value", "reference", "confirmed"))
     return Deadline(members["value"].integer(low=0, high=1000), parse_source(members, None, node))
+
+
+def owes_plan(course: Course, follow_up: FollowUp) -> bool:
+    """Does who finishes this course owe a follow-up plan?"""
+    return course.provider in follow_up.providers or "rtl_approved" in course.requires
 
 
 def reminders(

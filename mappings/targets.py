@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from hashlib import sha256
 from types import MappingProxyType
 
@@ -55,6 +55,27 @@ class Target:
     bound: str
     period: str
     source: Source
+
+    def days(self, year: int, contract_begin: date | None = None) -> tuple[date, date]:
+        """First and last day of the year that the obligation is about.
+
+        A contract year begins in ``year`` on the day on which the contract began; without that day, the calendar's.
+        """
+        if self.period == "calendar_year" or contract_begin is None:
+            return date(year, 1, 1), date(year, 12, 31)
+        return _anniversary(contract_begin, year), _anniversary(contract_begin, year + 1) - timedelta(1)
+
+    def credited(self, centi_jp: int) -> int:
+        """What of the recognized JP counts towards the obligation: all of it, or up to a ceiling."""
+        return min(centi_jp, self.centi_jp) if self.bound == "ceiling" else centi_jp
+
+
+def _anniversary(begin: date, year: int) -> date:
+    """The same day of another year; a contract of 29 February begins on 1 March in other years."""
+    try:
+        return begin.replace(year=year)
+    except ValueError:
+        return date(year, 3, 1)
 
 
 _NOBODY: Mapping[str, Collection[str]] = MappingProxyType({})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from mappings import shipped
@@ -10,6 +12,7 @@ from mappings.vocabulary import KINDS, Vocabulary, VocabularyError, load_vocabul
 
 DEFAULT = shipped.vocabulary("default")
 TARGETS = shipped.targets()
+TARGETS_TEXT = shipped.targets_text()
 
 
 @pytest.mark.parametrize("name", shipped.VOCABULARIES)
@@ -129,6 +132,37 @@ def test_a_target_says_where_it_is_from() -> None:
     assert "PP 49/2018" in found.source.reference
 
 
+PPPK = TARGETS_TEXT[TARGETS_TEXT.index("  pppk:") :]
+
+
+@pytest.mark.parametrize(
+    ("contract", "first", "last"),
+    [
+        (None, "2027-01-01", "2027-12-31"),
+        (date(2024, 3, 1), "2027-03-01", "2028-02-29"),
+        (date(2024, 2, 29), "2027-03-01", "2028-02-28"),
+        (date(2024, 1, 1), "2027-01-01", "2027-12-31"),
+    ],
+)
+def test_a_year_may_be_that_of_the_contract(contract: date | None, first: str, last: str) -> None:
+    by_contract = load_targets(TARGETS_TEXT.replace(PPPK, PPPK.replace("calendar_year", "contract_year")))
+
+    found = target(by_contract, "PPPK", "Kementerian X", 2027)
+
+    assert found is not None
+    assert [day.isoformat() for day in found.days(2027, contract)] == [first, last]
+
+
+def test_24_jp_may_be_a_floor_or_a_ceiling() -> None:
+    as_ceiling = load_targets(TARGETS_TEXT.replace(PPPK, PPPK.replace("floor", "ceiling", 1)))
+
+    floor, ceiling = (target(rules, "PPPK", "Kementerian X", 2026) for rules in (TARGETS, as_ceiling))
+
+    assert floor is not None
+    assert ceiling is not None
+    assert [floor.credited(3000), ceiling.credited(3000), ceiling.credited(2000)] == [3000, 2400, 2000]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
@@ -144,11 +178,10 @@ def test_a_target_says_where_it_is_from() -> None:
     ],
 )
 def test_wrong_targets_are_refused(old: str, new: str, says: str) -> None:
-    text = shipped.targets_text()
-    assert old in text
+    assert old in TARGETS_TEXT
 
     with pytest.raises(TargetsError, match=says):
-        load_targets(text.replace(old, new, 1))
+        load_targets(TARGETS_TEXT.replace(old, new, 1))
 
 
 def test_a_vocabulary_is_a_value() -> None:

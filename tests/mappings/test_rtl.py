@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mappings import shipped
+from mappings.course import Course
 from mappings.rtl import (
     REFUSALS,
     REMINDERS,
@@ -23,6 +24,7 @@ from mappings.rtl import (
     add_months,
     follow,
     load_follow_up,
+    owes_plan,
     reminders,
     step_of,
 )
@@ -205,10 +207,21 @@ def test_months_later(day: date, months: int, expected: date) -> None:
     assert add_months(day, months) == expected
 
 
+@pytest.mark.parametrize(
+    ("provider", "requires", "owes"),
+    [("bkn", (), True), ("lms", (), False), ("lms", ("completed", "rtl_approved"), True)],
+)
+def test_who_owes_a_plan(provider: str, requires: tuple[str, ...], owes: bool) -> None:
+    course = Course("https://a/1", provider, "Judul", "", "KL03", "national", requires=requires, programme_centi_jp=8)
+
+    assert owes_plan(course, FOLLOW_UP) is owes
+
+
 def test_wrong_deadlines_are_refused() -> None:
     deadline = "{value: 5, reference: x, confirmed: own}"
     text = (
-        f"follow_up: x\nsubmit_within_days: {deadline}\ndecide_within_days: {deadline}\n"
+        "follow_up: x\nduty: {providers: [], reference: x, confirmed: own}\n"
+        f"submit_within_days: {deadline}\ndecide_within_days: {deadline}\n"
         "evaluate_after_months: {value: 9, reference: x, confirmed: own}\n"
         f"evaluate_before_months: {deadline}\n"
     )
