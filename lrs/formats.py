@@ -47,14 +47,11 @@ _LANGUAGE = re.compile(
     re.IGNORECASE,
 )
 
-# RFC 3339 (which lets a space stand for the T), and what ISO 8601 adds that is in use: a comma, a short or basic offset, none at all.
-_TIMESTAMP = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]+)?(?:[Zz]|([+-])([0-9]{2})(?::?([0-9]{2}))?)?"
-)
-
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
+# RFC 3339 (which lets a space stand for the T), and what ISO 8601 adds that is in use: a comma, a short or basic
+# offset, none at all.
+_CLOCK = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+_TIMESTAMP = re.compile(_CLOCK + r"(?:[.,][0-9]+)?(?:[Zz]|([+-])([0-9]{2})(?::?([0-9]{2}))?)?")
+_RFC3339 = re.compile(_CLOCK + r"(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})")
 
 _NUMBER = r"[0-9]+(?:[.,][0-9]+)?"
 _DURATION = re.compile(
