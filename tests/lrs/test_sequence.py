@@ -1,0 +1,125 @@
+"""Numbers and the horizon: nothing appears below what a reader was told is complete (SCALE rule 8)."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from lrs import query, store
+from lrs.database import Database
+from lrs.sequence import LEASE, Sequence, lowest_seq, stored_at, stored_text
+from lrs.tables import floors
+from lrstest import Store, statement
+
+
+def test_stored_is_read_off_the_number() -> None:
+    moment = datetime(2026, 1, 31, 8, 0, 0, 123_999, tzinfo=UTC)
+
+    assert stored_at(lowest_seq(moment)) == moment.replace(microsecond=123_000)
+    assert stored_text(lowest_seq(moment)) == "2026-01-31T08:00:00.123Z"
+    assert 0 < lowest_seq(datetime(2150, 1, 1, tzinfo=UTC)) < 2**63
+
+
+def test_a_read_sees_everything_stored_before_the_horizon(lrs: Store) -> None:
+    """Eight writers in two processes' worth of sequences; a reader who follows misses nothing."""
+    other = Store(lrs.db)
+    stop = threading.Event()
+    written: set[str] = set()
+    lock = threading.Lock()
+
+    def write(target: Store) -> None:
+        while not stop.is_set():
+            saved = target.save(statement(), statement())
+            with lock:
+                written.update(str(each) for each in saved.ids)
+
+    writers = [threading.Thread(target=write, args=(target,)) for target in (lrs, other) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    followed: list[str] = []
+    after = None
+    deadline = time.monotonic() + 2
+    while time.monotonic() < deadline:
+        after = _follow(lrs, followed, after)
+    stop.set()
+    for writer in writers:
+        writer.join()
+    time.sleep(0.002)
+    _follow(lrs, followed, after)
+
+    assert len(followed) == len(set(followed))
+    assert set(followed) == written
+
+
+def _follow(lrs: Store, followed: list[str], after: int | None) -> int | None:
+    horizon = lrs.sequence.horizon()
+    while True:
+        with lrs.db.read() as conn:
+            page = query.find(conn, query.StatementQuery(ascending=True), limit=50, after=after, below=horizon)
+        followed += [str(each.id) for each in page.statements]
+        if page.statements:
+            after = page.statements[-1].seq
+        if page.next_after is None:
+            return after
+
+
+def test_the_horizon_is_the_present_when_nobody_writes(lrs: Store) -> None:
+    lrs.save(statement())
+
+    before = datetime.now(UTC) - timedelta(milliseconds=1)
+
+    assert lrs.sequence.horizon() >= before
+
+
+def test_the_horizon_stays_below_a_write_that_is_under_way(lrs: Store) -> None:
+    prepared = lrs.prepare(statement())
+    other = Store(lrs.db)
+
+    with lrs.sequence.writing() as ticket, lrs.db.write() as conn:
+        saved = store.save(conn, prepared, ticket)
+        time.sleep(0.005)
+        horizon = other.sequence.horizon()
+
+    assert horizon <= saved.new[0].stored
+    assert other.sequence.horizon() > saved.new[0].stored
+
+
+#: Floors are kept where several transactions write at once.
+only_postgresql = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+
+
+def _at(moment: datetime) -> Callable[[], datetime]:
+    return lambda: moment
+
+
+@only_postgresql
+def test_a_dead_writer_holds_readers_back_for_its_lease_alone(db: Database) -> None:
+    now = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    dead = Sequence(db, _at(now), uuid4)
+    under_way = dead.writing()
+    under_way.__enter__()
+    soon, late = now + LEASE / 2, now + LEASE * 1.5
+
+    assert Sequence(db, _at(soon), uuid4).horizon() == now
+    assert Sequence(db, _at(late), uuid4).horizon() == late
+
+
+@only_postgresql
+def test_processes_lease_different_nodes_and_take_over_dead_ones(db: Database) -> None:
+    now = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    for _ in range(3):
+        with Sequence(db, _at(now), uuid4).writing():
+            pass
+    with Sequence(db, _at(now + LEASE * 3), uuid4).writing():
+        pass
+
+    with db.read() as conn:
+        rows = conn.execute(sa.select(floors.c.node, floors.c.lease_until).order_by(floors.c.node)).all()
+    assert [row.node for row in rows] == [1, 2, 3]
+    assert rows[0].lease_until == now + LEASE * 4
