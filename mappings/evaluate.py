@@ -164,12 +164,12 @@ def evaluate(
     with its limit in hundredths."""
     notes = _Notes()
     achievements: list[Achievement] = []
-    for course_id, history in _histories(facts, timezone, notes).items():
+    for course_id, history in _histories(facts, timezone).items():
         course = catalogue.find(course_id)
         if course is None:
             notes.wait(course_id, "course_gone", [event.fact for event in history])
         else:
-            counting = _counting_days(policy, course, history, notes)
+            counting = _counting_days(policy, course, _newest_scores(course, history, notes), notes)
             found = _achievements(course, _required(policy, course), counting, notes)
             achievements += _by_day(found) if _is_counted_by_day(policy, course) else found
     achievements.sort(key=lambda a: (a.at, a.course.id, a.period))
@@ -203,21 +203,40 @@ class _Notes:
 # -- 1. in order
 
 
-def _histories(facts: Iterable[Fact], timezone: tzinfo, notes: _Notes) -> dict[str, list[Happened]]:
-    """Each course's facts in the order of time, each statement once, of AGS scores only the newest of a line item."""
+def _histories(facts: Iterable[Fact], timezone: tzinfo) -> dict[str, list[Happened]]:
+    """Each course's facts in the order of time, each statement once."""
     unique = {fact.statement: fact for fact in facts}
-    newest: dict[tuple[str, str], Fact] = {}
     histories: dict[str, list[Happened]] = {}
     for fact in sorted(unique.values(), key=_order):
-        if fact.lineitem is not None:
-            older = newest.get((fact.course, fact.lineitem))
-            newest[fact.course, fact.lineitem] = fact
-            if older is not None:
-                notes.wait(fact.course, "superseded", [older], by=fact.statement)
-                histories[fact.course] = [e for e in histories[fact.course] if e.fact is not older]
         event = Happened(fact, fact.at.astimezone(timezone).date())
         histories.setdefault(fact.course, []).append(event)
     return histories
+
+
+def _newest_scores(course: Course, history: list[Happened], notes: _Notes) -> list[Happened]:
+    """The history in which of AGS scores only the newest of each line item counts."""
+    newest: dict[str, Happened] = {}
+    superseded: set[str] = set()
+    for event in reversed(history):
+        lineitem = event.fact.lineitem
+        if lineitem is None:
+            continue
+        newer = newest.get(lineitem)
+        if newer is None or _stands_beside(event, newer, course):
+            newest[lineitem] = event
+        else:
+            superseded.add(event.fact.statement)
+            notes.wait(course.id, "superseded", [event.fact], by=newer.fact.statement)
+    return [event for event in history if event.fact.statement not in superseded] if superseded else history
+
+
+def _stands_beside(older: Happened, newer: Happened, course: Course) -> bool:
+    """Does a newer score of the line item leave the older one alone? Yes where it is about another time and takes
+    nothing back: the next year's completion of a yearly course, a grade raised after the year's end, or one sent again
+    after the course's last day. Where each session counts, a new session and a new grade cannot be told apart."""
+    is_next_year = course.repeat != "each" and newer.day.year > older.day.year
+    is_too_late = course.holds(older.day) and not course.holds(newer.day)
+    return (is_next_year or is_too_late) and set(_proofs(older.fact, course)) <= set(_proofs(newer.fact, course))
 
 
 def _order(fact: Fact) -> tuple[datetime, int, int, int, datetime, str]:
