@@ -48,11 +48,15 @@ class Platforms:
     path: Path
 
     def all(self) -> tuple[Platform, ...]:
-        """Every registered platform; none where the file is not there yet."""
-        if not self.path.exists():
+        """Every registered platform; none where the file is not there yet, or still empty.
+
+        A shell that redirects a command's output into the file makes it before the command has said anything.
+        """
+        text = self.path.read_text("utf-8").strip() if self.path.exists() else ""
+        if not text:
             return ()
         try:
-            content = json.loads(self.path.read_text("utf-8"))
+            content = json.loads(text)
         except ValueError as error:
             raise SandboxError(f"{self.path}: not JSON ({error}).") from error
         entries = content if isinstance(content, list) else [content]

@@ -19,12 +19,13 @@ class Form:
     action: str
     method: str
     fields: dict[str, str] = field(default_factory=dict)
-    is_hidden: bool = True
+    has_fields_to_fill: bool = False
+    is_invisible: bool = False
 
     @property
     def posts_itself(self) -> bool:
         """Whether a script would submit it: a person has nothing to fill in (LTI's form_post)."""
-        return self.method == "post" and self.is_hidden and bool(self.fields)
+        return self.method == "post" and bool(self.fields) and (self.is_invisible or not self.has_fields_to_fill)
 
 
 @dataclass
@@ -51,7 +52,8 @@ class Page(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag == "form":
             action = urljoin(self._url, given.get("action") or self._url)
-            self._form = Form(action, given.get("method", "get").lower())
+            is_invisible = "display:none" in given.get("style", "").replace(" ", "")
+            self._form = Form(action, given.get("method", "get").lower(), is_invisible=is_invisible)
             self.forms.append(self._form)
         elif tag == "a" and "href" in given:
             self._link = Link(urljoin(self._url, given["href"]))
@@ -63,7 +65,7 @@ class Page(HTMLParser):
     def _add_field(form: Form, given: dict[str, str]) -> None:
         kind = given.get("type", "text")
         if kind not in {"hidden", "submit", "button"}:
-            form.is_hidden = False
+            form.has_fields_to_fill = True
         if given.get("name") and (kind not in {"checkbox", "radio"} or "checked" in given):
             form.fields[given["name"]] = given.get("value", "")
 
