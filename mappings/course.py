@@ -45,6 +45,27 @@ COLUMNS = (
 )
 REPEATS = ("once", "yearly", "each")
 
+#: Why a cell, a row or a file is refused: every code a `Problem` may have.
+PROBLEMS = (
+    "missing",
+    "unknown",
+    "not_an_iri",
+    "not_a_number",
+    "out_of_range",
+    "not_a_date",
+    "ends_before_begin",
+    "no_rule",
+    "not_a_url",
+    "not_a_pair",
+    "twice",
+    "not_a_level",
+    "ambiguous",
+    "too_many_cells",
+    "not_csv",
+    "unknown_column",
+    "missing_column",
+)
+
 #: Scores are compared as whole millionths of 0..1, rounded down: exact, and equal on every machine.
 MILLION = 1_000_000
 

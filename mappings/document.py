@@ -114,8 +114,8 @@ class Node:
 
     def integer(self, *, low: int, high: int) -> int:
         text = self.text()
-        if self.yaml.tag != _TAG + "int" or not text.lstrip("-").isdigit():
-            self.refuse(f"{text} is not a whole number.")
+        if self.yaml.tag != _TAG + "int" or not text.lstrip("-").isdigit() or len(text) > 18:
+            self.refuse(f"{text[:40]} is not a whole number.")
         if not low <= int(text) <= high:
             self.refuse(f"{text} is not between {low} and {high}.")
         return int(text)
@@ -147,6 +147,8 @@ def compose(text: str, *, kind: str, error: type[DocumentError]) -> Node:
         raise error(kind.capitalize(), "", line, f"not YAML: {refused.problem}.") from refused
     except ReaderError as refused:
         raise error(kind.capitalize(), "", 1, f"not text: {refused.reason}.") from refused
+    except RecursionError as refused:
+        raise error(kind.capitalize(), "", 1, "nested too deeply.") from refused
     if root is None:
         raise error(kind.capitalize(), "", 1, "the document is empty.")
     _refuse_aliases(root, set(), kind, error)

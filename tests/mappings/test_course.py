@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mappings import shipped
 from mappings.course import (
     COLUMNS,
+    PROBLEMS,
     Ambiguous,
     Catalogue,
     Course,
@@ -17,6 +21,8 @@ from mappings.course import (
     read_courses,
 )
 from mappings.policy import Policy
+
+PERLAN = shipped.policy("perlan-10-2018")
 
 ROW = {
     "id": "https://lms.example/course/3",
@@ -112,6 +118,7 @@ def test_a_wrong_cell_is_refused_with_its_column(column: str, text: str, code: s
 
     assert isinstance(found, CourseRefused)
     (problem,) = found.problems
+    assert problem.code in PROBLEMS
     assert (problem.line, problem.column, problem.code) == (7, column, code)
     assert problem.reason
     assert problem.action
@@ -251,3 +258,23 @@ def test_courses_linked_by_addresses_are_one_and_numbers_link_nothing() -> None:
 
     assert {catalogue.same_as(f"https://{name}/1") for name in "abc"} == {"https://a/1"}
     assert catalogue.same_as("https://d/1") == "https://d/1"
+
+
+lines = st.lists(
+    st.sampled_from(["https://a/1", "C-1", "lms", "Satu", "KL03", "national", "8", "", ";", "0.6", '"', "\x00", "\r"]),
+    max_size=24,
+).map(",".join)
+
+
+@given(st.lists(lines, max_size=5))
+def test_any_file_is_read_or_refused_and_never_breaks(rows: list[str]) -> None:
+    found = read_courses("\n".join([HEADER, *rows]), PERLAN)
+
+    assert all(isinstance(course, Course) for course in found.courses)
+    assert {problem.code for problem in found.problems} <= set(PROBLEMS)
+    assert all(problem.reason and problem.action and problem.line >= 1 for problem in found.problems)
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text: str) -> None:
+    assert read_courses(text, PERLAN).courses == ()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from mappings import shipped
+from mappings.codes import CODES
 from mappings.evaluate import OUTCOMES_OF_A_FACT
 from mappings.facts import REASONS
 from mappings.policy import OPTIONS, PROOFS
@@ -22,6 +24,12 @@ def test_a_code_is_explained(code: str) -> None:
 @pytest.mark.parametrize("name", [*shipped.POLICIES, *shipped.VOCABULARIES, *shipped.SCHEMES])
 def test_a_shipped_document_is_named(name: str) -> None:
     assert name in PAGE
+
+
+def test_codes_of_a_family_are_different_words() -> None:
+    for family, codes in CODES.items():
+        assert len(set(codes)) == len(codes), family
+        assert all(re.fullmatch(r"[a-z_.]+", code) for code in codes), family
 
 
 def test_every_choice_of_an_option_is_named() -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mappings import shipped
 from mappings.policy import OPTIONS, Policy, PolicyError, load_policy
@@ -141,3 +144,43 @@ def test_a_policy_that_ends_needs_values_to_its_last_day_only() -> None:
     text = text.replace(JP_OF_KL06, "jp: [{from: 2019-01-01, until: 2025-12-31, value: 4}]")
 
     assert load_policy(text).until == date(2025, 12, 31)
+
+
+SMALL = """\
+policy: small
+title: {id: Kecil, en: Small}
+from: 2019-01-01
+minutes_per_jp: {reference: x, confirmed: own, values: [{from: 2019-01-01, value: 45}]}
+forms:
+  KL06:
+    category: klasikal
+    name: {id: Seminar, en: Seminar}
+    unit: day
+    reference: x
+    confirmed: own
+    national: {rule: per_day, jp: [{from: 2019-01-01, value: 4}]}
+    international: {rule: none}
+    siasn: {jenis_diklat_id: 9, jenis_kursus_sertipikat: P}
+caps:
+  day: {forms: [KL06], per: day, unit: jp, reference: x, confirmed: own, limit: [{from: 2019-01-01, value: 3}]}
+options:
+""" + "".join(f"  {name}: {{value: {choices[0]}, reference: x, confirmed: own}}\n" for name, choices in OPTIONS.items())
+
+
+def test_a_small_policy_is_enough() -> None:
+    assert load_policy(SMALL).forms["KL06"].evidence == ("completed",)
+
+
+@settings(deadline=None)
+@given(st.integers(0, len(SMALL)), st.integers(0, 12), st.text("abc 0129.-:,{}[]\n\"'#&*!|>%@`\x07", max_size=6))
+def test_any_slip_of_the_pen_is_refused_or_read_and_never_breaks(at: int, cut: int, put: str) -> None:
+    text = SMALL[:at] + put + SMALL[at + cut :]
+
+    # Whatever else it would raise, the test fails with.
+    with suppress(PolicyError):
+        load_policy(text)
+
+
+def test_a_bottomless_document_is_refused() -> None:
+    with pytest.raises(PolicyError):
+        load_policy("policy: x\na: " + "[" * 20_000)
