@@ -79,7 +79,7 @@ def _serve(options: argparse.Namespace, platforms: Platforms) -> int:
         )
         return 1
     port = listener.getsockname()[1]
-    base_url = (options.base_url or f"http://{options.host}:{port}").rstrip("/")
+    base_url = (options.base_url or _address(options.host, port)).rstrip("/")
     key = load_key(options.home / "key.pem")
     store = Store(options.home / "sandbox.sqlite3")
     courier = Courier(store, platforms, key, clock=time.time, new_id=_new_id)
@@ -104,6 +104,12 @@ def _serve(options: argparse.Namespace, platforms: Platforms) -> int:
         server.server_close()
         listener.close()
     return 0
+
+
+def _address(host: str, port: int) -> str:
+    """What a browser on this machine calls us; a wildcard is no address to call."""
+    called = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"http://[{called}]:{port}" if ":" in called else f"http://{called}:{port}"
 
 
 class _Quiet(WSGIRequestHandler):

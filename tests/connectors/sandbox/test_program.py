@@ -80,6 +80,15 @@ def test_it_ends_on_a_signal_with_zero(start):
     assert process.wait(10) == 0
 
 
+@pytest.mark.parametrize(("host", "address"), [("0.0.0.0", "127.0.0.1"), ("::1", "[::1]")])
+def test_it_says_an_address_that_can_be_called(start, host, address):
+    _, line = start("--port", "0", "--host", host)
+
+    url = line.removeprefix("LMS Sandbox: ")
+    assert url.startswith(f"http://{address}:")
+    assert requests.get(f"{url}/healthz", timeout=10).json() == {"status": "ok"}
+
+
 def test_a_taken_port_is_said_in_one_line(start):
     _, line = start("--port", "0")
 
