@@ -2,7 +2,7 @@
 
 A page is one range of the index, newest first or oldest first, joined to the payloads of its rows alone. Of
 several filters one drives and the others are looked up beside each of its rows; the verb stands in the row.
-Filters must hold for one and the same statement, which is why index rows carry the id of the one that matches
+Filters must hold for one and the same statement, which is why index rows name the one that matches
 (a statement is also found through the one that it refers to; xAPI Communication 2.1.4).
 """
 
@@ -227,7 +227,7 @@ def _part(
         part = part.where(at.verb_key == verb)
     for alternatives in others:
         beside = statement_index.alias()
-        same = sa.and_(beside.c.dim.in_(alternatives), beside.c.seq == at.seq, beside.c.id == at.id)
+        same = sa.and_(beside.c.dim.in_(alternatives), beside.c.seq == at.seq, beside.c.matched == at.matched)
         part = part.where(sa.exists(sa.select(sa.literal(1)).where(same)))
     if query.mine is not None:
         own = sa.and_(

@@ -59,7 +59,7 @@ class Prepared:
     statement: Mapping[str, Any]
     writer: Writer
     pieces: tuple[bytes, ...]
-    digest: bytes
+    digest: int
     keys: index.Keys
     extra: tuple[int, ...]
     target: UUID | None
@@ -207,14 +207,16 @@ _HUNDREDTHS = re.compile(r"([.,][0-9]{2})[0-9]+S$")
 _SET_BY_LRS = frozenset(("id", "stored", "timestamp", "authority", "version"))
 
 
-def digest(statement: Mapping[str, Any]) -> bytes:
+def digest(statement: Mapping[str, Any]) -> int:
     """Equal for statements that xAPI calls equal (Data 2.3.1), their timestamps aside.
 
     Left out is what an LRS sets, what is "not part of the statement" (definitions, the verb's display), the
     order of keys and of a group's members, and a number's spelling.
     """
     plain = {name: _comparable(name, value) for name, value in statement.items() if name not in _SET_BY_LRS}
-    return blake2b(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS), digest_size=16).digest()
+    text = orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+    # Eight bytes: two statements are compared only where they have the same id.
+    return int.from_bytes(blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
 def _comparable(name: str, value: Any) -> Any:

@@ -180,11 +180,11 @@ def _statement_row(each: Prepared) -> dict[str, Any]:
 
 def _own_rows(each: Prepared) -> Iterator[dict[str, Any]]:
     for dim in (ALL, *each.keys.dims, *each.extra):
-        yield _index_row(dim, each.seq, each.id, each.actor_key, each.keys.verb)
+        yield _index_row(dim, each.seq, 0, each.actor_key, each.keys.verb)
 
 
-def _index_row(dim: int, seq: int, matched: UUID, actor_key: int, verb_key: int) -> dict[str, Any]:
-    return {"dim": dim, "seq": seq, "id": matched, "actor_key": actor_key, "verb_key": verb_key}
+def _index_row(dim: int, seq: int, matched: int, actor_key: int, verb_key: int) -> dict[str, Any]:
+    return {"dim": dim, "seq": seq, "matched": matched, "actor_key": actor_key, "verb_key": verb_key}
 
 
 def _digest(content: bytes) -> bytes:
@@ -297,7 +297,7 @@ class _Links:
             self._lock(each.id)
         hidden = self._voided(each.id for each in to)
         rows = [
-            _index_row(dim, referrer.seq, each.id, referrer.keys.actor, each.keys.verb)
+            _index_row(dim, referrer.seq, each.seq, referrer.keys.actor, each.keys.verb)
             for referrer in to
             if referrer.id not in hidden
             for each in matched

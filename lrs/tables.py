@@ -24,7 +24,7 @@ statement_ids = sa.Table(
     sa.Column("id", UUIDKey, primary_key=True),
     sa.Column("actor_key", sa.BigInteger),
     sa.Column("seq", sa.BigInteger),
-    sa.Column("digest", sa.LargeBinary(16)),
+    sa.Column("digest", sa.BigInteger),
     info={"distribution": "id"},
     sqlite_with_rowid=False,
 )
@@ -43,15 +43,16 @@ statements = sa.Table(
     info={"distribution": "actor_key", "partition": "seq"},
 )
 
-#: One row per thing that finds a statement. ``seq`` and ``actor_key`` are those of the statement on the list;
-#: ``id`` and ``verb_key`` are those of the statement that matches, which is another one where a statement is
-#: found through the statement that it refers to.
+#: One row per thing that finds a statement. ``seq`` and ``actor_key`` are those of the statement on the list.
+#: ``matched`` is 0 where that statement itself matches; where it is found through a statement that it refers to,
+#: it is the number of that one, and ``verb_key`` is its verb: filters must hold for one and the same statement.
+#: (A number instead of an id, because it is half as long, and nothing at all on SQLite where it is 0.)
 statement_index = sa.Table(
     "statement_index",
     metadata,
     sa.Column("dim", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("id", UUIDKey, primary_key=True),
+    sa.Column("matched", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("actor_key", sa.BigInteger, nullable=False),
     sa.Column("verb_key", sa.BigInteger, nullable=False),
     info={"distribution": "dim", "partition": "seq"},
