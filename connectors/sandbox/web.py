@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, current_app, g, jsonify, redirect, render_template, request, url_for
-from werkzeug.exceptions import HTTPException, SecurityError
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from .courier import Courier
@@ -54,8 +54,7 @@ def create_app(sandbox: Sandbox) -> Flask:
     app = Flask(__name__)
     app.extensions["sandbox"] = sandbox
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    # A page of another site must not reach these pages by a name that it made point here.
-    app.config["TRUSTED_HOSTS"] = [urlsplit(sandbox.tool.base_url).hostname, "127.0.0.1", "localhost", "[::1]"]
+    app.before_request(_refuse_foreign_names)
     app.before_request(_refuse_foreign_forms)
     app.before_request(_choose_language)
     app.after_request(_secure)
@@ -503,6 +502,17 @@ def _require_admin() -> None:
 # Every request and every answer
 
 
+def _refuse_foreign_names() -> Response | None:
+    """A page of another site must not reach these pages by a name that it made point here (DNS rebinding).
+
+    Our own check: Werkzeug's list of trusted hosts cannot hold an IPv6 address.
+    """
+    ours = {urlsplit(_sandbox().tool.base_url).hostname, "127.0.0.1", "localhost", "::1"}
+    if urlsplit(f"//{request.host}").hostname in ours:
+        return None
+    return Response("This LMS is not known by that name.\n", 400, mimetype="text/plain")
+
+
 def _refuse_foreign_forms() -> None:
     """A form of another site may post to the launch address alone."""
     origin = request.headers.get("Origin")
@@ -584,9 +594,6 @@ def _refused(error: SandboxError) -> tuple[Response | str, int]:
 
 def _http_error(error: HTTPException) -> tuple[Response | str, int]:
     code = error.code or 500
-    if isinstance(error, SecurityError):
-        # The host name is not ours, so no page can be built: addresses are made with it.
-        return Response(f"{error.description}\n", mimetype="text/plain"), code
     reason = translator(getattr(g, "language", "id"))("not_found") if code == 404 else str(error.description)
     if request.path.startswith("/api/") or request.is_json:
         return jsonify(error=reason), code
