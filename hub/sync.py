@@ -40,8 +40,8 @@ from lrs.statements import Prepared, Writer
 from lrs.store import Saved
 
 #: A worker that died gives its connector back after this long; a living one renews it.
-LEASE = timedelta(seconds=15)
-RENEW_SECONDS = 5.0
+LEASE = timedelta(seconds=10)
+RENEW_SECONDS = 3.0
 
 #: A page of statements may be this long.
 PAGE_BYTES = 16 * MIB

@@ -363,9 +363,9 @@ def test_a_lease_is_renewed_while_a_slow_system_lets_us_wait(world: World, monke
 
     def slow(number: int) -> None:
         if number == 0:
-            world.clock.forward(seconds=14)
+            world.clock.forward(seconds=9)
             for _ in range(200):
-                if world.state.lease_until > NOW + timedelta(seconds=16):
+                if world.state.lease_until > NOW + timedelta(seconds=11):
                     renewed.set()
                     return
                 renewed.wait(0.02)
