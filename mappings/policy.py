@@ -7,6 +7,7 @@ is tested); new numbers are a new document. See docs/recognition.md for the read
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -23,6 +24,7 @@ SCOPES = ("national", "international")
 #: not state it, since a trusted provider's certificate may. per_day, per_session, per_activity: a fixed number each.
 #: actual_minutes: the minutes of the day, divided by the minutes of a JP. none: this form does not exist in that scope.
 RULES = ("programme", "certificate_only", "per_day", "per_session", "per_activity", "actual_minutes", "none")
+_NAME = re.compile("[a-z0-9][a-z0-9.-]{0,63}")
 _FIXED = ("per_day", "per_session", "per_activity")
 
 #: The kinds of evidence that a course may require.
@@ -132,8 +134,12 @@ def load_policy(text: str) -> Policy:
     members = root.members(
         required=("policy", "title", "from", "minutes_per_jp", "forms", "caps", "options"), optional=("until", "notes")
     )
+    if not _NAME.fullmatch(members["policy"].text()):
+        members["policy"].refuse("a name has small letters, digits, dots and hyphens, such as perlan-10-2018.")
     since = members["from"].day()
     until = members["until"].day() if "until" in members else None
+    if until is not None and until < since:
+        members["until"].refuse(f"ends on {until}, before it begins on {since}.")
     title = members["title"].members(required=("id", "en"))
     forms = {code: _parse_form(code, node, since, until) for code, node in members["forms"].entries().items()}
     if not forms:

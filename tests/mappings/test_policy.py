@@ -184,3 +184,17 @@ def test_any_slip_of_the_pen_is_refused_or_read_and_never_breaks(at: int, cut: i
 def test_a_bottomless_document_is_refused() -> None:
     with pytest.raises(PolicyError):
         load_policy("policy: x\na: " + "[" * 20_000)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("policy: small", "policy: Perlan 10/2018", "a name has small letters"),
+        ("from: 2019-01-01\n", "from: 2019-01-01\nuntil: 2018-12-31\n", "ends on 2018-12-31, before it begins"),
+    ],
+)
+def test_a_wrong_name_or_span_is_refused(old: str, new: str, says: str) -> None:
+    assert old in SMALL
+
+    with pytest.raises(PolicyError, match=re.escape(says)):
+        load_policy(SMALL.replace(old, new, 1))
