@@ -13,7 +13,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup runtime test check lint types imports dependencies security \
-        peers rehearsal lock audit clean
+        peers rehearsal conformance lock audit clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -38,6 +38,9 @@ peers: ## Install the course providers of others that tests launch (needs npm)
 
 rehearsal: runtime ## Carry out the Dockerfile without a container engine (downloads the locked packages)
 	$(PYTHON) scripts/rehearse_image.py
+
+conformance: runtime ## Judge the LRS by ADL's suite for both versions: SUITE=DIR, a clone with npm install run in it
+	@$(BIN)/python scripts/conformance.py $(SUITE)
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check .
