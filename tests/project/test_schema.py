@@ -7,22 +7,15 @@ node of a cluster copies say ``reference``. The statements are looked at while o
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
 
-import lrs
-from lrs.database import metadata
 from wkmbtest.clusterrules import ClusterRule, check, distribution
+from wkmbtest.databases import declared_tables
 
-for package in (lrs,):
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        importlib.import_module(module.name)
-
-TABLES = sorted(metadata.tables.values(), key=lambda table: table.name)
+TABLES = sorted(declared_tables().values(), key=lambda table: table.name)
 GROWING = [table for table in TABLES if distribution(table) is not None]
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 import itertools
 import os
 import shutil
@@ -26,14 +25,20 @@ from wkmbtest import postgresql
 from wkmbtest.requirements import missing
 from wkmbtest.shared import SHARED, SharedFolder
 
+ROOT = Path(__file__).parents[3]
 KINDS = ("sqlite", "postgresql")
+
+
+def declared_tables() -> dict[str, sa.Table]:
+    """Every table that the project declares, by name."""
+    for path in sorted(ROOT.glob("lrs/**/*tables.py")) + sorted(ROOT.glob("hub/**/*tables.py")):
+        importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return dict(metadata.tables)
 
 
 def migrate(url: str) -> None:
     """Bring the empty database at ``url`` to the newest schema."""
-    for name in ("lrs.tables", "hub.tables"):
-        if importlib.util.find_spec(name.split(".")[0]) and importlib.util.find_spec(name):
-            importlib.import_module(name)
+    declared_tables()
     database = Database(url, pool_size=1)
     metadata.create_all(database.engine)
     database.close()
