@@ -28,19 +28,26 @@ test: setup ## Run the tests on both databases; k=launch selects, args= goes to 
 	$(BIN)/pytest -n $(workers) $(if $(k),-k "$(k)") $(args)
 
 check: lint types imports dependencies security peers ## Everything that continuous integration asks for, tests last
-	WKMB_TEST_REQUIRE=postgresql,chromium,node $(MAKE) --no-print-directory test
+	WKMB_TEST_REQUIRE=postgresql,chromium,node,peers $(MAKE) --no-print-directory test
 
-peers: ## Install the course providers of others that tests launch (needs npm)
+peers: setup ## Install the learning systems of others that tests meet, each in its own folder (needs npm)
 	@for lock in tests/peers/*/package-lock.json; do \
 	  folder=$$(dirname "$$lock"); \
 	  [ "$$folder/node_modules/.package-lock.json" -nt "$$lock" ] || npm ci --silent --prefix "$$folder" || exit 1; \
+	done
+	@for lock in tests/peers/*/requirements.txt; do \
+	  environment=$$(dirname "$$lock")/.venv; \
+	  [ "$$environment/installed" -nt "$$lock" ] && continue; \
+	  $(BIN)/uv venv --quiet --clear --python $(BIN)/python "$$environment" && \
+	  $(BIN)/uv pip install --quiet --python "$$environment" --require-hashes --only-binary :all: -r "$$lock" && \
+	  touch "$$environment/installed" || exit 1; \
 	done
 
 rehearsal: runtime ## Carry out the Dockerfile without a container engine (downloads the locked packages)
 	$(PYTHON) scripts/rehearse_image.py
 
-conformance: runtime ## Judge the LRS by ADL's suite for both versions: SUITE=DIR, a clone with npm install run in it
-	@$(BIN)/python scripts/conformance.py $(SUITE)
+conformance: setup ## Judge the LRS by ADL's suite in SUITE=DIR (a clone with npm install run in it), for both versions
+	@$(BIN)/python tests/conformance/run.py "$(SUITE)" $(args)
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check .

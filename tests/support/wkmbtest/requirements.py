@@ -1,7 +1,7 @@
-"""What a machine may lack: PostgreSQL, Chromium, node.
+"""What a machine may lack: PostgreSQL, Chromium, node, the peers that `make peers` installs.
 
 A developer without one of them still gets the rest of the suite, with one line that says what was left out.
-``WKMB_TEST_REQUIRE=postgresql,chromium,node`` (set by ``make check``) makes each of them a failure instead:
+``WKMB_TEST_REQUIRE=postgresql,chromium,node,peers`` (set by ``make check``) makes each of them a failure instead:
 a continuous build that skips its second database is not green.
 """
 
@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import pytest
 
-KNOWN = frozenset({"postgresql", "chromium", "node"})
+KNOWN = frozenset({"postgresql", "chromium", "node", "peers"})
 
 
 def required() -> frozenset[str]:
