@@ -16,6 +16,7 @@ import requests
 from wkmbpeers.visitor import Visitor
 from wkmbtest.postgresql import free_port
 from wkmbtest.processes import ROOT, answers, kill_group, wait_until
+from wkmbtest.requirements import missing
 
 PEER = Path(__file__).parents[1] / "peers" / "lti-consumer-xblock"
 PYTHON = PEER / ".venv" / "bin" / "python"
@@ -49,7 +50,7 @@ def spawn(tmp_path: Path) -> Iterator[Callable[..., None]]:
 @pytest.fixture
 def start_platform(spawn: Callable[..., None], tmp_path: Path) -> Callable[..., str]:
     if not PYTHON.exists():
-        pytest.skip("lti-consumer-xblock is not installed: run `make peers`")
+        missing("peers", "lti-consumer-xblock is not installed: run `make peers`")
 
     def start(**tool: Any) -> str:
         port = free_port()
