@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
-from lrs import index
+from lrs import index, payloads
 from lrs.tables import activity_definitions
 
 #: Members whose parts are added to one another; every other member is taken from the newest definition.
@@ -17,14 +17,14 @@ _MERGED = ("name", "description", "extensions")
 
 def find_definitions(conn: sa.Connection, iris: Iterable[str]) -> dict[str, dict[str, Any]]:
     """The merged definition of each of these activities that has one."""
-    keys = {index.activity_key(iri): iri for iri in iris}
+    wanted = set(iris)
     at = activity_definitions.c
-    query = sa.select(at.activity_key, at.iri, at.definition).where(at.activity_key.in_(sorted(keys)))
+    query = sa.select(at.codec, at.activity).where(at.activity_key.in_(sorted(map(index.activity_key, wanted))))
     merged: dict[str, dict[str, Any]] = {}
-    for row in conn.execute(query.order_by(at.seq, at.digest)):
-        iri = bytes(row.iri).decode()
-        if keys[row.activity_key] == iri:  # Two IRIs may share a key; the full one settles it.
-            _merge(merged.setdefault(iri, {}), orjson.loads(row.definition))
+    for row in conn.execute(query.order_by(at.seq, at.digest)).all():
+        activity = orjson.loads(payloads.decode(conn, row.codec, row.activity))
+        if activity["id"] in wanted:  # Two IRIs may share a key; the full one settles it.
+            _merge(merged.setdefault(activity["id"], {}), activity["definition"])
     return merged
 
 

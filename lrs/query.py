@@ -79,7 +79,7 @@ def get(conn: sa.Connection, statement_id: UUID) -> Stored | None:
         statement_ids, statements, sa.and_(statements.c.actor_key == at.actor_key, statements.c.seq == at.seq)
     )
     row = conn.execute(query.where(at.id == statement_id)).first()
-    return None if row is None else _stored(row)
+    return None if row is None else _stored(conn, row)
 
 
 def find(
@@ -122,8 +122,8 @@ def of_actors(
         query = sa.select(*_columns()).where(statements.c.actor_key == key).order_by(statements.c.seq)
         if after is not None:
             query = query.where(statements.c.seq > after)
-        for row in conn.execute(query.limit(limit)):
-            yield _stored(row)
+        for row in conn.execute(query.limit(limit)).all():
+            yield _stored(conn, row)
 
 
 def actors_about(conn: sa.Connection, activities: Iterable[str], *, extra: Iterable[str] = ()) -> set[int]:
@@ -153,8 +153,8 @@ def _columns() -> list[sa.ColumnElement[Any]]:
     return [at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, voided_by]
 
 
-def _stored(row: sa.Row[Any]) -> Stored:
-    payload = payloads.decode(row.codec, row.payload)
+def _stored(conn: sa.Connection, row: sa.Row[Any]) -> Stored:
+    payload = payloads.decode(conn, row.codec, row.payload)
     return Stored(row.id, row.actor_key, row.seq, payload, row.owner, row.origin, row.voided_by)
 
 
@@ -166,7 +166,7 @@ def _payloads(conn: sa.Connection, keys: dict[int, int]) -> dict[int, Stored]:
     query = sa.select(
         at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, sa.null().label("voided_by")
     )
-    return {row.seq: _stored(row) for row in conn.execute(query.where(place))}
+    return {row.seq: _stored(conn, row) for row in conn.execute(query.where(place)).all()}
 
 
 def _range(query: StatementQuery, after: int | None, below: datetime | None) -> tuple[int, int]:

@@ -44,6 +44,14 @@ LEASE = timedelta(seconds=60)
 _RAISE_AFTER = 20 << _MS_SHIFT
 
 
+# Need not survive a crash: what it announces would not either.
+_SET_FLOOR = (
+    sa.update(floors)
+    .where(floors.c.node == sa.bindparam("of"), floors.c.holder == sa.bindparam("by"))
+    .values(floor=sa.bindparam("floor"), lease_until=sa.bindparam("lease_until"))
+)
+
+
 class SequenceError(RuntimeError):
     """No number can be given; the message says why."""
 
@@ -69,11 +77,36 @@ def stored_text(seq: int) -> str:
     return stored_at(seq).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+class Known:
+    """What this process has seen committed, so that it need not be written again: a bounded set of digests.
+
+    It is a help, never a truth: what is not in it is offered to the database, which knows.
+    """
+
+    def __init__(self, room: int = 100_000) -> None:
+        self._room = room
+        self._seen: set[bytes] = set()
+
+    def __contains__(self, digest: bytes) -> bool:
+        return digest in self._seen
+
+    def add(self, digests: set[bytes]) -> None:
+        """Remember them; when there is no more room, forget everything and begin again."""
+        if len(self._seen) + len(digests) > self._room:
+            self._seen = set()
+        self._seen |= digests
+
+
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The right to take numbers within one write. Given by `Sequence.writing`."""
+    """The right to take numbers within one write. Given by `Sequence.writing`.
+
+    ``written`` are digests of rows that the write has made; they become ``known`` when it has been committed.
+    """
 
     _sequence: Sequence
+    known: Known
+    written: set[bytes] = field(default_factory=set)
 
     def take(self, conn: sa.Connection, count: int) -> list[int]:
         """``count`` ascending numbers, above every number that a reader may already have passed."""
@@ -108,18 +141,20 @@ class Sequence:
         self._node: int | None = 0 if db.commits_in_order else None
         self._lease_until = EPOCH
         self._flight = _Flight()
+        self._known = Known()
+        self._loose: sa.Connection | None = None
 
     @contextmanager
     def writing(self) -> Iterator[Ticket]:
         """Announce a write. Open it before the transaction and leave it after COMMIT returned."""
-        if self._db.commits_in_order:
-            yield Ticket(self)
-            return
-        serial = self._take_off()
+        ticket = Ticket(self, self._known)
+        serial = None if self._db.commits_in_order else self._take_off()
         try:
-            yield Ticket(self)
+            yield ticket
+            self._known.add(ticket.written)
         finally:
-            self._land(serial)
+            if serial is not None:
+                self._land(serial)
 
     def horizon(self) -> datetime:
         """Every statement stored before this time is visible to a read that begins after this call.
@@ -185,10 +220,17 @@ class Sequence:
         self._flight.published = floor
 
     def _set_floor(self, floor: int | None) -> bool:
-        # Need not survive a crash: what it announces would not either.
-        with self._db.write(durable=False) as conn:
-            row = sa.update(floors).where(floors.c.node == self._node, floors.c.holder == self._holder)
-            return conn.execute(row.values(floor=floor, lease_until=self._lease_until)).rowcount == 1
+        """Whether this process still holds its node."""
+        row = {"of": self._node, "by": self._holder, "floor": floor, "lease_until": self._lease_until}
+        if self._loose is None or self._loose.closed:
+            self._loose = self._db.connect_loosely()
+        try:
+            return self._loose.execute(_SET_FLOOR, row).rowcount == 1
+        except sa.exc.DBAPIError:
+            # The connection broke; the next write opens another one.
+            self._loose.close()
+            self._loose = None
+            raise
 
     def _lease_node(self, now: datetime) -> int:
         """The lowest node that nobody holds, or whose holder's lease ran out a whole lease ago."""
@@ -219,6 +261,8 @@ class Sequence:
             flight.published = lowest
 
 
+_LAST = sa.select(sa.func.max(statement_index.c.seq)).where(statement_index.c.dim == ALL)
+
+
 def _last_committed(conn: sa.Connection) -> int:
-    last = conn.execute(sa.select(sa.func.max(statement_index.c.seq)).where(statement_index.c.dim == ALL)).scalar()
-    return int(last or 0)
+    return int(conn.execute(_LAST).scalar() or 0)

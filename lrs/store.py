@@ -23,7 +23,7 @@ import orjson
 import sqlalchemy as sa
 
 from lrs import agents, index, payloads
-from lrs.database import insert_all, insert_new
+from lrs.database import insert_all, insert_missing
 from lrs.errors import Conflict, VoidRefused
 from lrs.sequence import Ticket
 from lrs.statements import Prepared, same_timestamp
@@ -76,9 +76,10 @@ def save(
     numbered = [replace(each, seq=seq) for each, seq in zip(prepared, ticket.take(conn, len(prepared)), strict=True)]
     new, repeated, awaited = _claim_ids(conn, numbered)
     _insert(conn, new)
+    _insert_named(conn, new, ticket)
     if data and new:
         rows = [{"sha2": bytes.fromhex(sha2), "content": content, "seq": new[0].seq} for sha2, content in data.items()]
-        insert_new(conn, attachments, rows)
+        insert_missing(conn, attachments, rows)
     voided = _relate(conn, new, awaited)
     return Saved(tuple(new), ids, repeated, tuple(voided))
 
@@ -94,10 +95,12 @@ def _claim_ids(
     placeholders = {each.target for each in prepared if each.target is not None} - rows.keys()
     # Sorted, so that two batches take the same ids in the same order and cannot deadlock.
     wanted = sorted([*rows.values(), *map(_placeholder, placeholders)], key=lambda row: row["id"].bytes)
-    fresh = {row.id for row in insert_new(conn, statement_ids, wanted, returning=[statement_ids.c.id])}
+    if insert_missing(conn, statement_ids, wanted) == len(wanted):
+        return list(prepared), frozenset(), frozenset()
+    mine = _numbers_of(conn, rows)
     awaited, repeated = set(), set()
     for each in prepared:
-        if each.id in fresh:
+        if mine.get(each.id) == each.seq:
             continue
         if _fill_placeholder(conn, rows[each.id]):
             awaited.add(each.id)
@@ -106,6 +109,11 @@ def _claim_ids(
     _refuse_different(conn, [each for each in prepared if each.id in repeated])
     new = [each for each in prepared if each.id not in repeated]
     return new, frozenset(repeated), frozenset(awaited)
+
+
+def _numbers_of(conn: sa.Connection, ids: Iterable[UUID]) -> dict[UUID, int | None]:
+    query = sa.select(statement_ids.c.id, statement_ids.c.seq).where(statement_ids.c.id.in_(list(ids)))
+    return {row.id: row.seq for row in conn.execute(query)}
 
 
 def _id_row(each: Prepared) -> dict[str, Any]:
@@ -129,7 +137,7 @@ def _refuse_different(conn: sa.Connection, repeated: Sequence[Prepared]) -> None
         each.id
         for each in repeated
         if found[each.id].digest != each.digest
-        or not same_timestamp(each, payloads.decode(found[each.id].codec, found[each.id].payload))
+        or not same_timestamp(each, payloads.decode(conn, found[each.id].codec, found[each.id].payload))
     ]
     if different:
         raise Conflict(different)
@@ -158,15 +166,23 @@ def _stored_rows(conn: sa.Connection, ids: Iterable[UUID]) -> list[sa.Row[Any]]:
 def _insert(conn: sa.Connection, new: Sequence[Prepared]) -> None:
     if not new:
         return
-    insert_all(conn, statements, [_statement_row(each) for each in new])
+    insert_all(conn, statements, [_statement_row(conn, each) for each in new])
     insert_all(conn, statement_index, [row for each in new for row in _own_rows(each)])
-    defining = [each for each in new if each.writer.may_define]
-    insert_new(conn, activity_definitions, _definition_rows(defining))
-    insert_new(conn, agent_names, _name_rows(defining))
 
 
-def _statement_row(each: Prepared) -> dict[str, Any]:
-    codec, payload = payloads.encode(each.payload)
+def _insert_named(conn: sa.Connection, new: Sequence[Prepared], ticket: Ticket) -> None:
+    """The definitions of activities and the names of agents, those that this process has not seen stored."""
+    definitions = {key: each for key, each in _definitions(new).items() if key[1] not in ticket.known}
+    insert_missing(
+        conn, activity_definitions, [_definition_row(conn, key, *definitions[key]) for key in sorted(definitions)]
+    )
+    names = {key: each for key, each in _names(new).items() if key[1] not in ticket.known}
+    insert_missing(conn, agent_names, [_name_row(key, *names[key]) for key in sorted(names)])
+    ticket.written.update(key[1] for key in (*definitions, *names))
+
+
+def _statement_row(conn: sa.Connection, each: Prepared) -> dict[str, Any]:
+    codec, payload = payloads.encode(conn, each.payload)
     return {
         "actor_key": each.actor_key,
         "seq": each.seq,
@@ -179,8 +195,9 @@ def _statement_row(each: Prepared) -> dict[str, Any]:
 
 
 def _own_rows(each: Prepared) -> Iterator[dict[str, Any]]:
-    for dim in (ALL, *each.keys.dims, *each.extra):
-        yield _index_row(dim, each.seq, 0, each.actor_key, each.keys.verb)
+    yield _index_row(ALL, each.seq, 0, each.actor_key, 0)
+    for dim in (*each.keys.dims, *each.extra):
+        yield _index_row(dim, each.seq, 0, each.actor_key, each.keys.verb if dim != each.keys.verb else 0)
 
 
 def _index_row(dim: int, seq: int, matched: int, actor_key: int, verb_key: int) -> dict[str, Any]:
@@ -191,27 +208,34 @@ def _digest(content: bytes) -> bytes:
     return blake2b(content, digest_size=16).digest()
 
 
-def _definition_rows(new: Sequence[Prepared]) -> list[dict[str, Any]]:
-    rows: dict[tuple[int, bytes], dict[str, Any]] = {}
+def _definitions(new: Sequence[Prepared]) -> dict[tuple[int, bytes], tuple[int, bytes]]:
+    """Each activity with a definition that the statements name: key and digest, then number and text."""
+    found: dict[tuple[int, bytes], tuple[int, bytes]] = {}
     for each in new:
-        for activity in index.activities(each.statement):
-            if not activity.get("definition"):
-                continue
-            definition = orjson.dumps(activity["definition"])
-            iri = activity["id"].encode()
-            key = (index.activity_key(activity["id"]), _digest(iri + b"\x00" + definition))
-            row = {"activity_key": key[0], "digest": key[1], "seq": each.seq, "iri": iri, "definition": definition}
-            rows.setdefault(key, row)
-    return [rows[key] for key in sorted(rows)]
+        for activity in index.activities(each.statement) if each.writer.may_define else ():
+            if activity.get("definition"):
+                text = orjson.dumps({"id": activity["id"], "definition": activity["definition"]})
+                found.setdefault((index.activity_key(activity["id"]), _digest(text)), (each.seq, text))
+    return found
 
 
-def _name_rows(new: Sequence[Prepared]) -> list[dict[str, Any]]:
-    rows: dict[tuple[int, bytes], dict[str, Any]] = {}
+def _definition_row(conn: sa.Connection, key: tuple[int, bytes], seq: int, text: bytes) -> dict[str, Any]:
+    codec, activity = payloads.encode(conn, text)
+    return {"activity_key": key[0], "digest": key[1], "seq": seq, "codec": codec, "activity": activity}
+
+
+def _names(new: Sequence[Prepared]) -> dict[tuple[int, bytes], tuple[int, bytes]]:
+    """Each name of an identified agent in the statements: key and digest, then number and name."""
+    found: dict[tuple[int, bytes], tuple[int, bytes]] = {}
     for each in new:
-        for who, name in index.named_agents(each.statement):
-            key = (agents.agent_key(who), _digest(name.encode()))
-            rows.setdefault(key, {"agent_key": key[0], "digest": key[1], "seq": each.seq, "name": name.encode()})
-    return [rows[key] for key in sorted(rows)]
+        for who, name in index.named_agents(each.statement) if each.writer.may_define else ():
+            key = (agents.agent_key(who), _digest("\x00".join((*who, name)).encode()))
+            found.setdefault(key, (each.seq, name.encode()))
+    return found
+
+
+def _name_row(key: tuple[int, bytes], seq: int, name: bytes) -> dict[str, Any]:
+    return {"agent_key": key[0], "digest": key[1], "seq": seq, "name": name}
 
 
 # References and voids ----------------------------------------------------------------------------------
@@ -246,7 +270,7 @@ class _Links:
         """The statement, or None while it is not stored."""
         if statement_id not in self._known:
             rows = _stored_rows(self._conn, [statement_id])
-            self._known[statement_id] = _stored_node(rows[0]) if rows else None
+            self._known[statement_id] = _stored_node(self._conn, rows[0]) if rows else None
         return self._known[statement_id]
 
     def _lock(self, statement_id: UUID) -> None:
@@ -297,13 +321,13 @@ class _Links:
             self._lock(each.id)
         hidden = self._voided(each.id for each in to)
         rows = [
-            _index_row(dim, referrer.seq, each.seq, referrer.keys.actor, each.keys.verb)
+            _index_row(dim, referrer.seq, each.seq, referrer.keys.actor, each.keys.verb if dim != each.keys.verb else 0)
             for referrer in to
             if referrer.id not in hidden
             for each in matched
             for dim in each.keys.dims
         ]
-        insert_new(self._conn, statement_index, rows)
+        insert_missing(self._conn, statement_index, rows)
 
     def _voided(self, ids: Iterable[UUID]) -> set[UUID]:
         query = sa.select(voids.c.target).where(voids.c.target.in_(list(ids)), voids.c.effective)
@@ -321,8 +345,8 @@ def _prepared_node(each: Prepared) -> _Node:
     return _Node(each.id, each.seq, each.keys, each.writer.owner, each.target, each.is_voiding)
 
 
-def _stored_node(row: sa.Row[Any]) -> _Node:
-    statement = orjson.loads(payloads.decode(row.codec, row.payload))
+def _stored_node(conn: sa.Connection, row: sa.Row[Any]) -> _Node:
+    statement = orjson.loads(payloads.decode(conn, row.codec, row.payload))
     target = statement["object"]
     return _Node(
         id=row.id,

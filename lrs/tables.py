@@ -43,9 +43,19 @@ statements = sa.Table(
     info={"distribution": "actor_key", "partition": "seq"},
 )
 
+#: What payloads are compressed against; see `lrs.payloads`. Rows name theirs as codec, so none is ever deleted.
+dictionaries = sa.Table(
+    "dictionaries",
+    metadata,
+    sa.Column("version", sa.SmallInteger, primary_key=True, autoincrement=False),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    info={"distribution": "reference"},
+)
+
 #: One row per thing that finds a statement. ``seq`` and ``actor_key`` are those of the statement on the list.
 #: ``matched`` is 0 where that statement itself matches; where it is found through a statement that it refers to,
 #: it is the number of that one, and ``verb_key`` is its verb: filters must hold for one and the same statement.
+#: ``verb_key`` is 0 in rows of every statement and of a verb, which no verb filters.
 #: (A number instead of an id, because it is half as long, and nothing at all on SQLite where it is 0.)
 statement_index = sa.Table(
     "statement_index",
@@ -85,16 +95,17 @@ statement_references = sa.Table(
 )
 
 #: Every different definition that was ever sent for an activity; merged when read, so that no writer waits
-#: for another one over a popular course.
+#: for another one over a popular course. ``activity`` is its id and that definition, compressed like a payload.
 activity_definitions = sa.Table(
     "activity_definitions",
     metadata,
     sa.Column("activity_key", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("digest", sa.LargeBinary(16), primary_key=True),
     sa.Column("seq", sa.BigInteger, nullable=False),
-    sa.Column("iri", sa.LargeBinary, nullable=False),
-    sa.Column("definition", sa.LargeBinary, nullable=False),
+    sa.Column("codec", sa.SmallInteger, nullable=False),
+    sa.Column("activity", sa.LargeBinary, nullable=False),
     info={"distribution": "activity_key"},
+    sqlite_with_rowid=False,
 )
 
 #: The names under which an agent was seen, for the Person object. Bytes, because a name may hold U+0000.
