@@ -11,6 +11,9 @@ import requests
 
 SECONDS = 20
 
+#: Fields that only the messages of LTI have: login initiation, authentication request and response.
+MESSAGE = frozenset({"login_hint", "id_token", "error", "redirect_uri"})
+
 
 @dataclass
 class Form:
@@ -24,8 +27,12 @@ class Form:
 
     @property
     def posts_itself(self) -> bool:
-        """Whether a script would submit it: a person has nothing to fill in (LTI's form_post)."""
-        return self.method == "post" and bool(self.fields) and (self.is_invisible or not self.has_fields_to_fill)
+        """Whether a script would submit it: a message of LTI in which a person has nothing to fill in.
+
+        A page's other forms without visible fields (signing out, say) wait for their button.
+        """
+        is_message = self.method == "post" and not MESSAGE.isdisjoint(self.fields)
+        return is_message and (self.is_invisible or not self.has_fields_to_fill)
 
 
 @dataclass
@@ -109,8 +116,8 @@ class Visitor(requests.Session):
     def follow(self, page: requests.Response) -> requests.Response:
         """Submit what submits itself, until there is a page for a person."""
         for _ in range(6):
-            mine = [form for form in Page(page).forms if form.posts_itself]
-            if page.status_code != 200 or len(Page(page).forms) != 1 or not mine:
+            messages = [form for form in Page(page).forms if form.posts_itself]
+            if not messages:
                 return page
-            page = self.send_form(mine[0])
+            page = self.send_form(messages[0])
         raise AssertionError(f"{page.url} goes on and on")
