@@ -13,7 +13,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup runtime test check lint types imports dependencies security \
-        peers rehearsal conformance lock audit clean
+        peers rehearsal bench conformance lock audit clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -45,6 +45,9 @@ peers: setup ## Install the learning systems of others that tests meet, each in 
 
 rehearsal: runtime ## Carry out the Dockerfile without a container engine (downloads the locked packages)
 	$(PYTHON) scripts/rehearse_image.py
+
+bench: setup ## Measure, on both databases, how long an accepted statement takes to become visible JP
+	@$(BIN)/python tests/bench/visible.py
 
 conformance: setup ## Judge the LRS by ADL's suite in SUITE=DIR (a clone with npm install run in it), for both versions
 	@$(BIN)/python tests/conformance/run.py "$(SUITE)" $(args)
