@@ -64,7 +64,8 @@ def decode(conn: sa.Connection, codec: int, stored: bytes) -> bytes:
     if codec not in loaded.dictionaries:
         content = conn.execute(sa.select(dictionaries.c.content).where(dictionaries.c.version == codec)).scalar_one()
         loaded.dictionaries[codec] = zstd.ZstdDict(bytes(content))
-    return zstd.decompress(stored, zstd_dict=loaded.dictionaries[codec].as_digested_dict)
+    # A row is one frame, so the plain decompressor does; the module's function looks for more frames.
+    return zstd.ZstdDecompressor(loaded.dictionaries[codec].as_digested_dict).decompress(stored)
 
 
 def learn(conn: sa.Connection, *, least: int = 2000) -> int | None:
@@ -87,7 +88,9 @@ def has_dictionary(conn: sa.Connection) -> bool:
 
 
 def _loaded(conn: sa.Connection) -> _Loaded:
-    loaded: _Loaded = conn.info.setdefault("wkmb_dictionaries", _Loaded())
+    loaded: _Loaded | None = conn.info.get("wkmb_dictionaries")
+    if loaded is None:
+        loaded = conn.info["wkmb_dictionaries"] = _Loaded()
     return loaded
 
 

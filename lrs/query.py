@@ -96,19 +96,19 @@ def find(
     that a reader who follows it never passes a statement that is still to appear.
     """
     low, high = _range(query, after, below)
-    keys: dict[int, int] = {}
-    while len(keys) <= limit:
-        wanted = limit + 1 - len(keys)
-        rows = conn.execute(_keys(query, low, high, wanted)).all()
-        keys.update({row.seq: row.actor_key for row in rows})
+    found: dict[int, Stored] = {}
+    while len(found) <= limit:
+        wanted = limit + 1 - len(found)
+        rows = conn.execute(_page(query, low, high, wanted)).all()
+        for row in rows:
+            if row.seq not in found:
+                found[row.seq] = _stored(conn, row)
         if len(rows) < wanted:
             break
         # Rows that only repeat a statement (found in two ways) leave room on the page.
         low, high = (rows[-1].seq, high) if query.ascending else (low, rows[-1].seq)
-    ordered = list(keys)[:limit]
-    found = _payloads(conn, {seq: keys[seq] for seq in ordered})
-    page = tuple(found[seq] for seq in ordered)
-    return Page(page, ordered[-1] if len(keys) > limit else None)
+    page = tuple(found.values())[:limit]
+    return Page(page, page[-1].seq if len(found) > limit else None)
 
 
 def of_actors(
@@ -158,17 +158,6 @@ def _stored(conn: sa.Connection, row: sa.Row[Any]) -> Stored:
     return Stored(row.id, row.actor_key, row.seq, payload, row.owner, row.origin, row.voided_by)
 
 
-def _payloads(conn: sa.Connection, keys: dict[int, int]) -> dict[int, Stored]:
-    if not keys:
-        return {}
-    at = statements.c
-    place = sa.tuple_(at.actor_key, at.seq).in_([(actor_key, seq) for seq, actor_key in keys.items()])
-    query = sa.select(
-        at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, sa.null().label("voided_by")
-    )
-    return {row.seq: _stored(conn, row) for row in conn.execute(query.where(place)).all()}
-
-
 def _range(query: StatementQuery, after: int | None, below: datetime | None) -> tuple[int, int]:
     """The numbers strictly between which the page lies. ``since`` is exclusive, ``until`` inclusive."""
     low, high = -1, 2**63 - 1
@@ -202,7 +191,20 @@ def _filters(query: StatementQuery) -> list[list[int]]:
     return filters
 
 
-def _keys(query: StatementQuery, low: int, high: int, limit: int) -> sa.Executable:
+def _page(query: StatementQuery, low: int, high: int, limit: int) -> sa.Executable:
+    """The next rows of the index, each with its payload.
+
+    The limit stands inside: the database reads so many payloads and no more, whatever it thinks of its statistics.
+    """
+    keys = _keys(query, low, high, limit).subquery()
+    at = statements.c
+    here = sa.and_(at.actor_key == keys.c.actor_key, at.seq == keys.c.seq)
+    columns = [at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, sa.null().label("voided_by")]
+    page = sa.select(*columns).join_from(keys, statements, here)
+    return page.order_by(keys.c.seq if query.ascending else keys.c.seq.desc())
+
+
+def _keys(query: StatementQuery, low: int, high: int, limit: int) -> sa.Select[Any]:
     """Number and actor of the next rows of the index; a statement that is found in two ways may come twice."""
     filters = _filters(query)
     verb = index.verb_key(query.verb) if query.verb is not None else None
