@@ -161,10 +161,8 @@ def _read_call(hub: Services, resource: str, through: datetime | None) -> Call:
 
 
 def _dispatch(hub: Services, resource: str, call: Call) -> flask.Response:
-    if resource == "about" and call.method == "GET":
-        # Open to everybody: it is how a client learns which version to speak (Communication 2.8).
-        call.allow()
-        return _json({"version": list(VERSIONS)})
+    if resource == "about":
+        return _about(call)
     methods = _RESOURCES.get(resource)
     if methods is None:
         raise NotFound(f"There is no resource {resource!r}; xAPI has about, {', '.join(_RESOURCES)}")
@@ -172,6 +170,14 @@ def _dispatch(hub: Services, resource: str, call: Call) -> flask.Response:
         raise MethodNotAllowed(list(methods), f"{resource} takes {', '.join(methods)}")
     caller = hub.authenticate(call.headers.get("authorization"))
     return methods[call.method](hub, call, caller)
+
+
+def _about(call: Call) -> flask.Response:
+    """Open to everybody: it is how a client learns which version to speak (Communication 2.8)."""
+    if call.method != "GET":
+        raise MethodNotAllowed(["GET", "HEAD"], "about is only read")
+    call.allow()
+    return _json({"version": list(VERSIONS)})
 
 
 # Answers -------------------------------------------------------------------------------------------------
