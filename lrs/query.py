@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +19,6 @@ import sqlalchemy as sa
 from lrs import agents, index, payloads
 from lrs.sequence import lowest_seq, stored_at
 from lrs.tables import ALL, attachments, statement_ids, statement_index, statements, voids
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +160,9 @@ def _range(query: StatementQuery, after: int | None, below: datetime | None) -> 
     """The numbers strictly between which the page lies. ``since`` is exclusive, ``until`` inclusive."""
     low, high = -1, 2**63 - 1
     if query.since is not None:
-        low = lowest_seq(query.since + _MILLISECOND) - 1
+        low = lowest_seq(query.since, later=1) - 1
     if query.until is not None:
-        high = lowest_seq(query.until + _MILLISECOND)
+        high = lowest_seq(query.until, later=1)
     if query.ascending:
         if after is not None:
             low = max(low, after)

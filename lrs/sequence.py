@@ -34,6 +34,7 @@ _NODE_BITS, _COUNTER_BITS = 9, 12
 _MS_SHIFT = _NODE_BITS + _COUNTER_BITS
 _NODES = 1 << _NODE_BITS
 _COUNTERS = 1 << _COUNTER_BITS
+_LAST_MS = (1 << 63 - _MS_SHIFT) - 1
 
 #: A process that has not renewed its lease for this long is dead: its floor no longer holds readers back.
 #: The database ends a transaction that idles for half as long (`lrs.database`), so that a process that was
@@ -62,9 +63,12 @@ def milliseconds(moment: datetime) -> int:
     return delta.days * 86_400_000 + delta.seconds * 1000 + delta.microseconds // 1000
 
 
-def lowest_seq(moment: datetime) -> int:
-    """The smallest number that a statement stored in the millisecond of ``moment`` can have."""
-    return milliseconds(moment) << _MS_SHIFT
+def lowest_seq(moment: datetime, *, later: int = 0) -> int:
+    """The smallest number that a statement stored in the millisecond of ``moment`` can have, or ``later`` ones.
+
+    Moments before and after what numbers can tell have the first and the last number.
+    """
+    return min(max(milliseconds(moment) + later, 0), _LAST_MS) << _MS_SHIFT
 
 
 def stored_at(seq: int) -> datetime:

@@ -567,3 +567,13 @@ def test_verbs_and_since_filter_over_http(either: Visitor) -> None:
     assert either.find(verb=VERBS + "passed") == [one["id"]]
     assert either.find(since=stored) == [two["id"]]
     assert either.find(until=stored) == [one["id"]]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "2159-05-15T07:35:11.104Z"])
+def test_the_ends_of_time_are_times(either: Visitor, moment: str) -> None:
+    given = statement()
+    either.post(given)
+
+    assert either.find(since=moment) == ([given["id"]] if moment < "2" else [])
+    assert either.find(until=moment) == ([] if moment < "2" else [given["id"]])
+    assert either.send("GET", "activities/state", {**STATE, "since": moment}).get_json() == []
