@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import functools
 import sqlite3
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -98,6 +99,9 @@ class Database:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._loose: list[Connection] = []
+        # Threads of one process take turns here, in which nobody sleeps; SQLite's own way of waiting for its one
+        # write lock is to sleep ever longer, which is left to other processes.
+        self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
         if self.is_sqlite:
             if not self.url.database or self.url.database == ":memory:":
                 raise ValueError("An SQLite database needs a file: several processes share it")
@@ -106,6 +110,7 @@ class Database:
             self._reader = _sqlite_engine(self.url, pool_size, query_only=True)
         else:
             self._writer = self._reader = _postgresql_engine(self.url, pool_size)
+        self._snapshots = self._reader.execution_options(wkmb_begin="read")
 
     @property
     def engine(self) -> Engine:
@@ -115,13 +120,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent snapshot that cannot write."""
-        with self._reader.connect().execution_options(wkmb_begin="read") as conn, conn.begin():
+        with self._snapshots.begin() as conn:
             yield conn
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that commits when the block ends and rolls back when it raises."""
-        with self._writer.connect().execution_options(wkmb_begin="write") as conn, conn.begin():
+        with self._turn, self._writer.begin() as conn:
             yield conn
 
     def connect_loosely(self) -> Connection:
