@@ -12,7 +12,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
        --no-annotate --quiet --custom-compile-command "make lock" $(if $(upgrade),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup runtime test check lint types imports dependencies security \
+.PHONY: help setup runtime run demo test check lint types imports dependencies security \
         peers rehearsal bench conformance lock audit clean
 
 help: ## Say what there is
@@ -23,6 +23,12 @@ setup: ## Make .venv for development: everything in the lock, checked by its has
 
 runtime: ## Make .venv with what the hub needs to run, without tests and checks
 	@$(PYTHON) scripts/bootstrap.py runtime
+
+run: runtime ## Start the hub with demo data, its worker and a sandbox LMS, and say where to go; Ctrl-C ends it
+	@exec $(BIN)/wkmb demo --serve
+
+demo: runtime ## Do the main job unattended, print each step, name the recognized JP
+	@exec $(BIN)/wkmb demo
 
 test: setup ## Run the tests on both databases; k=launch selects, args= goes to pytest
 	$(BIN)/pytest -n $(workers) $(if $(k),-k "$(k)") $(args)
