@@ -181,6 +181,14 @@ class Database:
                 return work(conn)
         raise AssertionError("retry_context always returns or raises")
 
+    def first(self, conn: Connection, query: str) -> Any:
+        """The first column of the first row of a constant query, by the driver's own call: a tenth of the cost.
+
+        Only where `commits_in_order`; for what every write asks.
+        """
+        row = conn.connection.driver_connection.execute(query).fetchone()  # type: ignore[union-attr]
+        return None if row is None else row[0]
+
     def close(self) -> None:
         """Give every connection back to the system."""
         while self._loose:
@@ -283,13 +291,24 @@ def _insert_rows(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, 
         # One array per column and one statement, whatever the number of rows: half the cost of a statement a row.
         arrays = {name: [row[name] for row in rows] for name in names}
         return conn.execute(_insert_unnested(table, names, skip), arrays).rowcount
-    return conn.execute(_insert_values(table, skip), list(rows)).rowcount
+    text, binds = _insert_values(table, names, skip)
+    values = [tuple(bind(row[name]) if bind else row[name] for name, bind in binds) for row in rows]
+    return conn.exec_driver_sql(text, values).rowcount
 
 
 @functools.cache
-def _insert_values(table: sa.Table, skip: bool) -> Any:
+def _insert_values(
+    table: sa.Table, names: tuple[str, ...], skip: bool
+) -> tuple[str, list[tuple[str, Callable[[Any], Any] | None]]]:
+    """The text of the statement, and for each of its positions the column and what its type does to a value.
+
+    Compiled once and handed to the driver: SQLAlchemy's own way to it is half the cost of storing a statement.
+    """
     statement = sqlite.insert(table).on_conflict_do_nothing() if skip else sa.insert(table)
-    return statement.execution_options(preserve_rowcount=True)
+    dialect = sqlite.dialect()
+    compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
+    types = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
+    return str(compiled), [(name, types[name]) for name in compiled.positiontup]
 
 
 @functools.cache

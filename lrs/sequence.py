@@ -53,6 +53,9 @@ _SET_FLOOR = (
 )
 
 
+_LAST = f"SELECT max(seq) FROM {statement_index.name} WHERE dim = {ALL}"  # noqa: S608  (two constants)
+
+
 class SequenceError(RuntimeError):
     """No number can be given; the message says why."""
 
@@ -171,7 +174,7 @@ class Sequence:
             if self._db.nobody_writes():
                 return present
             with self._db.read() as conn:
-                return min(present, stored_at(_last_committed(conn)))
+                return min(present, stored_at(self._last_committed(conn)))
         with self._db.read() as conn:
             lowest = conn.execute(
                 sa.select(sa.func.min(floors.c.floor)).where(floors.c.floor.is_not(None), floors.c.lease_until > now)
@@ -181,7 +184,7 @@ class Sequence:
     def take(self, conn: sa.Connection, count: int) -> list[int]:
         """See `Ticket.take`, which only a write that was announced has."""
         # Under SQLite's write lock: later than what any other process has committed.
-        committed = _last_committed(conn) if self._db.commits_in_order else 0
+        committed = self._last_committed(conn) if self._db.commits_in_order else 0
         with self._lock:
             if self._node is None:
                 raise SequenceError("This process has lost its node; repeat the write")
@@ -199,6 +202,9 @@ class Sequence:
             last, counter = last + 1, 0
         self._last = last << _MS_SHIFT | node << _COUNTER_BITS | counter
         return self._last
+
+    def _last_committed(self, conn: sa.Connection) -> int:
+        return self._db.first(conn, _LAST) or 0
 
     # Floors -------------------------------------------------------------------------------------------
 
@@ -263,10 +269,3 @@ class Sequence:
                 return
             self._set_floor(lowest)
             flight.published = lowest
-
-
-_LAST = sa.select(sa.func.max(statement_index.c.seq)).where(statement_index.c.dim == ALL)
-
-
-def _last_committed(conn: sa.Connection) -> int:
-    return int(conn.execute(_LAST).scalar() or 0)
