@@ -53,7 +53,11 @@ _SET_FLOOR = (
 )
 
 
-_LAST = f"SELECT max(seq) FROM {statement_index.name} WHERE dim = {ALL}"  # noqa: S608  (two constants)
+_LAST = str(
+    sa.select(sa.func.max(statement_index.c.seq))
+    .where(statement_index.c.dim == ALL)
+    .compile(compile_kwargs={"literal_binds": True})
+)
 
 
 class SequenceError(RuntimeError):
