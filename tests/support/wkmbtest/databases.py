@@ -20,6 +20,7 @@ import pytest
 import sqlalchemy as sa
 from psycopg import sql
 
+from hub import migrations
 from lrs.database import Database, metadata
 from wkmbtest import postgresql
 from wkmbtest.requirements import missing
@@ -38,9 +39,8 @@ def declared_tables() -> dict[str, sa.Table]:
 
 def migrate(url: str) -> None:
     """Bring the empty database at ``url`` to the newest schema."""
-    declared_tables()
     database = Database(url, pool_size=1)
-    metadata.create_all(database.engine)
+    migrations.upgrade(database)
     database.close()
 
 

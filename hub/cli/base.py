@@ -1,0 +1,78 @@
+"""What every command does alike: open the hub, print as text or JSON, fail with one line and exit code 1."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+from hub import migrations
+from hub.errors import HubError
+from hub.runtime import Hub, open_hub
+from hub.settings import Settings, SettingsError, read
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Failed(click.ClickException):
+    """The command could not be done; the message says in one line what is wrong and what to do."""
+
+    exit_code = 1
+
+
+def settings() -> Settings:
+    """The settings, or the line that says which one is wrong."""
+    try:
+        return read()
+    except SettingsError as error:
+        raise Failed(str(error)) from error
+
+
+@contextmanager
+def opened() -> Iterator[Hub]:
+    """A hub whose database is of this version, closed at the end. What the hub refuses becomes one line."""
+    hub = open_hub(settings(), pool_size=4)
+    try:
+        migrations.require_newest(hub.db)
+        yield hub
+    except migrations.NotMigrated as error:
+        raise Failed(str(error)) from error
+    except HubError as error:
+        raise Failed(str(error)) from error
+    finally:
+        hub.close()
+
+
+def json_option(command: F) -> F:
+    """``--json``: print the result as JSON, for scripts (parameter ``as_json``)."""
+    return click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")(command)
+
+
+def say(value: Any, as_json: bool, *lines: str) -> None:
+    """Print ``value`` as JSON, or the lines for people."""
+    if as_json:
+        click.echo(orjson.dumps(value, default=str, option=orjson.OPT_INDENT_2).decode())
+        return
+    for line in lines:
+        click.echo(line)
+
+
+def read_secret() -> str:
+    """The first line of standard input, for what must not stand on a command line."""
+    secret = sys.stdin.readline().rstrip("\r\n")
+    if not secret:
+        raise Failed("Standard input is empty. Write the secret as its first line.")
+    return secret
+
+
+def actor() -> str:
+    """Who types, for the journal."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli"

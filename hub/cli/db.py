@@ -1,0 +1,97 @@
+"""``wkmb db``: the database's schema, and copies of it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from pathlib import Path
+
+import click
+
+from hub import migrations
+from hub.cli.base import Failed, json_option, say, settings
+from hub.runtime import Hub, open_hub
+
+
+@click.group()
+def db() -> None:
+    """Bring the database to this version's schema, check it, copy it."""
+
+
+@db.command()
+@json_option
+def upgrade(as_json: bool) -> None:
+    """Bring the database to the schema of this version; repeating it changes nothing."""
+    with contextlib.closing(_open()) as hub:
+        try:
+            before, after = migrations.upgrade(hub.db)
+        except migrations.NotMigrated as error:
+            raise Failed(str(error)) from error
+    line = f"The database is at {after} already." if before == after else f"The database is at {after} now."
+    say({"before": before, "after": after}, as_json, line)
+
+
+@db.command()
+@json_option
+def check(as_json: bool) -> None:
+    """Is the database's schema exactly what this version declares?"""
+    with contextlib.closing(_open()) as hub:
+        try:
+            migrations.require_newest(hub.db)
+        except migrations.NotMigrated as error:
+            raise Failed(str(error)) from error
+        differences = migrations.differences(hub.db)
+    if differences:
+        raise Failed(f"The database differs from what was migrated: {'; '.join(differences)}. Restore a backup.")
+    say({"revision": migrations.newest(), "differences": []}, as_json, "The database is as it must be.")
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def backup(file: Path, as_json: bool) -> None:
+    """Copy an SQLite database to FILE, while the hub runs."""
+    source = _sqlite_file()
+    if file.exists():
+        raise Failed(f"{file} exists already. Name a new file.")
+    if not source.exists():
+        raise Failed(f"{source} does not exist. Run `wkmb db upgrade` first.")
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    with contextlib.closing(sqlite3.connect(source)) as here, contextlib.closing(sqlite3.connect(unfinished)) as copy:
+        here.backup(copy)
+    unfinished.rename(file)
+    say({"file": str(file), "bytes": file.stat().st_size}, as_json, f"Copied to {file}. Keep the secret key apart.")
+
+
+@db.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def restore(file: Path, as_json: bool) -> None:
+    """Put a backup in the place of a database that is not there (never over one that is)."""
+    target = _sqlite_file()
+    if target.exists():
+        raise Failed(f"{target} exists. Move it away first, then restore.")
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as copy:
+        try:
+            [found] = copy.execute("PRAGMA integrity_check").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise Failed(f"{file} is no backup of the hub: {error}.") from error
+    if found != "ok":
+        raise Failed(f"{file} is damaged: {found}. Use another backup.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    shutil.copyfile(file, unfinished)
+    unfinished.rename(target)
+    say({"database": str(target)}, as_json, f"Restored to {target}. Run `wkmb db upgrade`, then start the hub.")
+
+
+def _open() -> Hub:
+    return open_hub(settings(), pool_size=2)
+
+
+def _sqlite_file() -> Path:
+    with contextlib.closing(_open()) as hub:
+        if not hub.db.is_sqlite:
+            raise Failed("This database is PostgreSQL: use pg_dump and pg_restore, or your archive of the WAL.")
+        return Path(str(hub.db.url.database))
