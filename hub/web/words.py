@@ -1,0 +1,407 @@
+"""Every code that the hub shows to people, in words: why a statement counts or not, each step of an hour, each check
+of a connection. Codes are stable and in the database; words are here alone, and in the translations.
+
+A family is a function that gives its whole table, so that a test can compare it with `mappings.codes.CODES`. Texts
+hold ``%(name)s`` for the values that came with a code; a value that did not come shows as "?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+
+from flask_babel import format_date, format_decimal, format_percent
+from flask_babel import gettext as _
+
+
+class Step(Protocol):
+    """A check of a recognition, as `mappings.rules.Check` has it."""
+
+    @property
+    def code(self) -> str: ...
+    @property
+    def outcome(self) -> str: ...
+    @property
+    def value(self) -> str: ...
+    @property
+    def threshold(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+
+
+class _Values(dict[str, str]):
+    """The values of a text; one that is missing is shown, never an error on a page."""
+
+    def __missing__(self, key: str) -> str:
+        return "?"
+
+
+def fill(text: str, values: Mapping[str, Any]) -> str:
+    """A translated text with its values."""
+    return text % _Values({name: str(value) for name, value in values.items()})
+
+
+# Numbers and days ------------------------------------------------------------------------------------------
+
+
+def jp(centi: int | None) -> str:
+    """Hundredths of JP in the reader's way of writing numbers: 450 is "4,5" in Indonesian."""
+    return "–" if centi is None else str(format_decimal(Decimal(centi) / 100))
+
+
+def number(text: str) -> str:
+    """A decimal of a code's values, as the reader writes it; what is no number stays."""
+    try:
+        return str(format_decimal(Decimal(text)))
+    except InvalidOperation:
+        return text
+
+
+def share(text: str) -> str:
+    """A score 0..1 as a percentage."""
+    try:
+        return str(format_percent(Decimal(text), "#,##0.##%"))
+    except InvalidOperation:
+        return text
+
+
+def day(text: str) -> str:
+    """An ISO day, or month, as the reader writes it; a whole moment by its day."""
+    try:
+        if len(text) == len("2026-01"):
+            return str(format_date(date.fromisoformat(f"{text}-01"), "LLLL yyyy"))
+        return str(format_date(datetime.fromisoformat(text).date(), "d MMMM yyyy"))
+    except ValueError:
+        return text
+
+
+def days(text: str) -> str:
+    """A span ``2026-01-01..2026-12-31``, open on either side."""
+    since, _dots, until = text.partition("..")
+    if since and until:
+        return str(_("%(since)s to %(until)s", since=day(since), until=day(until)))
+    return str(_("from %(since)s", since=day(since)) if since else _("until %(until)s", until=day(until)))
+
+
+def names(text: str) -> str:
+    """A list with ``;`` between its members; the hub's own name in words."""
+    return ", ".join(_("this hub") if name == "hub" else name for name in text.split(";"))
+
+
+# The steps of a recognition --------------------------------------------------------------------------------
+
+
+def checks() -> dict[str, str]:
+    """What each step of a recognition looked at."""
+    return {
+        "source": _("Reported by the right source"),
+        "completed": _("Completed"),
+        "passed": _("Passed"),
+        "score": _("Score"),
+        "certificate": _("Certificate"),
+        "rtl_approved": _("Follow-up plan (RTL) approved"),
+        "valid_days": _("Within the days of the course"),
+        "repeat": _("How often the course counts"),
+        "certificate_jp": _("JP stated by the certificate"),
+        "programme_jp": _("JP stated by the programme"),
+        "per_day": _("Value per day"),
+        "per_session": _("Value per session"),
+        "per_activity": _("Value per activity"),
+        "minutes_reported": _("Reported minutes of learning"),
+        "minutes_of_course": _("Minutes of the course"),
+        "international_bonus": _("Addition for learning abroad"),
+        "cap_per_day": _("Daily limit"),
+        "cap_per_month": _("Monthly limit"),
+        "cap_per_year": _("Yearly limit"),
+    }
+
+
+def check_outcomes() -> dict[str, str]:
+    return {"met": _("met"), "applied": _("applied"), "limited": _("limited")}
+
+
+def confirmed_marks() -> dict[str, str]:
+    """How sure the source of a number is."""
+    return {
+        "yes": _("confirmed: the regulation's text was read"),
+        "partly": _("partly confirmed: read in applications of the regulation"),
+        "no": _("not confirmed: no source was found"),
+        "own": _("the hub's own rule, to be confirmed by the ministry"),
+    }
+
+
+def proofs() -> dict[str, str]:
+    """The evidence that a course may ask for."""
+    return {
+        "completed": _("completion"),
+        "passed": _("a pass"),
+        "score": _("the minimum score"),
+        "certificate": _("a certificate"),
+        "rtl_approved": _("an approved follow-up plan (RTL)"),
+    }
+
+
+def repeats() -> dict[str, str]:
+    return {"once": _("once"), "yearly": _("once a year"), "each": _("each session")}
+
+
+def scopes() -> dict[str, str]:
+    return {"national": _("in Indonesia"), "international": _("abroad")}
+
+
+def check_title(step: Step) -> str:
+    """What a step looked at."""
+    return checks().get(step.code, step.code)
+
+
+def check_found(step: Step) -> str:
+    """What was found there, with its unit and day."""
+    if step.code not in _FOUND:
+        return step.value
+    found = _FOUND[step.code](step.value)
+    if step.subject and step.code not in ("certificate",):
+        return f"{found} · {day(step.subject)}"
+    return f"{found} · {step.subject}" if step.subject else found
+
+
+def check_against(step: Step) -> str:
+    """What it was held against; empty where the step has no threshold."""
+    if not step.threshold:
+        return ""
+    return _AGAINST[step.code](step.threshold) if step.code in _AGAINST else step.threshold
+
+
+def _jp_of(text: str) -> str:
+    return str(_("%(jp)s JP", jp=number(text)))
+
+
+def _day_or_share(text: str) -> str:
+    """A pass is proved by a day, or by a score."""
+    return share(text) if text.replace(".", "", 1).isdigit() else day(text)
+
+
+def _period(text: str) -> str:
+    if text == "once":
+        return repeats()[text]
+    return text if len(text) == len("2026") else day(text)
+
+
+_FOUND: Mapping[str, Callable[[str], str]] = {
+    "source": names,
+    "completed": day,
+    "passed": _day_or_share,
+    "score": share,
+    "certificate": str,
+    "rtl_approved": day,
+    "valid_days": day,
+    "repeat": _period,
+    "certificate_jp": _jp_of,
+    "programme_jp": _jp_of,
+    "per_day": lambda text: _("%(number)s days", number=number(text)),
+    "per_session": lambda text: _("%(number)s sessions", number=number(text)),
+    "per_activity": lambda text: _("%(number)s activities", number=number(text)),
+    "minutes_reported": lambda text: _("%(number)s minutes", number=number(text)),
+    "minutes_of_course": lambda text: _("%(number)s minutes", number=number(text)),
+    "international_bonus": lambda text: f"+{number(text)} %",
+    "cap_per_day": _jp_of,
+    "cap_per_month": number,
+    "cap_per_year": number,
+}
+
+_AGAINST: Mapping[str, Callable[[str], str]] = {
+    "source": names,
+    "passed": lambda text: _("at least %(score)s", score=share(text)),
+    "score": lambda text: _("at least %(score)s", score=share(text)),
+    "valid_days": days,
+    "repeat": lambda text: repeats().get(text, text),
+    "certificate_jp": lambda text: _("at most %(jp)s JP", jp=number(text)),
+    "per_day": lambda text: _("%(jp)s JP each", jp=number(text)),
+    "per_session": lambda text: _("%(jp)s JP each", jp=number(text)),
+    "per_activity": lambda text: _("%(jp)s JP each", jp=number(text)),
+    "minutes_reported": lambda text: _("%(number)s minutes are 1 JP", number=number(text)),
+    "minutes_of_course": lambda text: _("%(number)s minutes are 1 JP", number=number(text)),
+    "cap_per_day": lambda text: _("%(jp)s JP left of the limit", jp=number(text)),
+    "cap_per_month": lambda text: _("%(number)s left of the limit", number=number(text)),
+    "cap_per_year": lambda text: _("%(number)s left of the limit", number=number(text)),
+}
+
+
+def check_sentence(step: Step) -> str:
+    """A step in one line, for people who do not audit: "Score: 85 % (at least 60 %)"."""
+    against = check_against(step)
+    found = check_found(step)
+    return f"{check_title(step)}: {found} ({against})" if against else f"{check_title(step)}: {found}"
+
+
+# Why a statement counts for nothing ------------------------------------------------------------------------
+
+
+def reasons() -> dict[str, str]:
+    """Why a statement is no fact (`mappings.facts.REASONS`)."""
+    return {
+        "voided": _("It was voided by the statement %(by)s."),
+        "voiding": _("It voids the statement %(target)s and proves nothing itself."),
+        "group_actor": _("Its actor is a group. Learning is recognized for persons only."),
+        "not_an_activity": _("It is not about a course: its object is a %(type)s."),
+        "unknown_course": _("%(object)s is not in the catalogue. Import the course if it should count."),
+        "ambiguous_course": _("%(object)s names several courses (%(courses)s). Give each an alias of its own."),
+        "child_activity": _("It is about a part of %(course)s, not about the course itself."),
+        "wrong_source": _("%(source)s may not report about %(course)s; that is for %(expected)s."),
+        "future": _("It says it happened on %(timestamp)s, later than it was received (%(stored)s)."),
+        "implausible_date": _("Its time %(timestamp)s is impossible."),
+        "verb_not_mapped": _("The vocabulary of its source does not know the verb %(verb)s."),
+        "no_proof": _("The verb %(verb)s proves nothing about %(course)s."),
+        "wrong_type": _("The verb %(verb)s counts for other kinds of activity, or other forms of learning."),
+        "contradictory": _("Its verb says “%(verb)s” and its result says the opposite."),
+        "bad_duration": _("Its duration %(duration)s is unreadable, or more than %(at_most_hours)s hours."),
+        "bad_score": _("Its score cannot be read."),
+        "score_above_maximum": _("Its score is above its own maximum (%(max)s)."),
+        "score_below_minimum": _("Its score is below its own minimum (%(min)s)."),
+        "self_approved": _("A follow-up plan for %(course)s was approved with the learner's own launch."),
+        "malformed": _("It is not a readable statement (%(error)s)."),
+    }  # fmt: skip
+
+
+def waitings() -> dict[str, str]:
+    """Why evidence earns nothing, or not yet (`mappings.evaluate.WAITING`)."""
+    return {
+        "superseded": _("A newer score of the same line item counts instead (statement %(by)s)."),
+        "outside_valid_days": _("%(on)s is not a day on which the course counts."),
+        "before_policy": _("%(on)s is before the policy begins."),
+        "after_policy": _("%(on)s is after the policy ends."),
+        "score_below_minimum": _("The score %(value)s is below the minimum of %(threshold)s."),
+        "no_rule": _("The policy has no rule for this form of learning."),
+        "no_minutes": _("No minutes were reported, and the course states none."),
+        "no_programme_jp": _("The course states no JP."),
+        "no_certificate_jp": _("Only the JP of a trusted certificate counts here, and there is none."),
+        "same_certificate": _("The certificate was counted already, with %(recognised)s."),
+        "same_course": _("The same course was counted already, as %(recognised)s."),
+        "cap_per_day": _("Nothing was left of the daily limit on %(on)s."),
+        "cap_per_month": _("Nothing was left of the monthly limit on %(on)s."),
+        "cap_per_year": _("Nothing was left of the yearly limit on %(on)s."),
+        "nothing_to_count": _("Zero minutes were reported."),
+        "course_gone": _("The course is no longer in the catalogue."),
+    }
+
+
+def outcomes() -> dict[str, str]:
+    """What one fact came to (`mappings.evaluate.OUTCOMES_OF_A_FACT`)."""
+    return {
+        "counted": _("It counts: an hour rests on it."),
+        "missing_evidence": _("The course still needs: %(missing)s."),
+        "not_needed": _("It is evidence, but the course was recognized without it."),
+        **waitings(),
+    }
+
+
+#: Values that are shown otherwise than they are stored.
+_VALUES: Mapping[str, Callable[[str], str]] = {
+    "missing": lambda text: ", ".join(proofs().get(proof, proof) for proof in text.split(";")),
+    "on": day,
+    "value": share,
+    "threshold": share,
+    "courses": lambda text: text.replace(";", ", "),
+    "source": lambda text: _("a source without a connector") if text in ("", "None") else text,
+}
+
+
+def told(text: str, detail: Mapping[str, str]) -> str:
+    """A text with its values, each as the reader writes it. A source that did not come is none at all."""
+    values = {"source": "", **detail}
+    return fill(text, {name: _VALUES[name](value) if name in _VALUES else value for name, value in values.items()})
+
+
+def reason(code: str, detail: Mapping[str, str]) -> str:
+    """Why a statement is no fact, in words."""
+    return told(reasons().get(code, code), detail)
+
+
+def waiting(code: str, detail: Mapping[str, str]) -> str:
+    """Why evidence earns nothing (yet), in words."""
+    return told(waitings().get(code, code), detail)
+
+
+def outcome(code: str, detail: Mapping[str, str]) -> str:
+    """What a statement came to, in words: counted, or why not. Takes reasons and outcomes alike."""
+    return told((reasons() | outcomes()).get(code, code), detail)
+
+
+# Connected systems -----------------------------------------------------------------------------------------
+
+
+def kinds() -> dict[str, str]:
+    """The kinds of connector."""
+    return {
+        "lti": _("LTI 1.3 course provider"),
+        "xapi-push": _("Sends statements (xAPI)"),
+        "xapi-pull": _("Statements are fetched (xAPI)"),
+        "csv": _("Completion files (CSV)"),
+        "siasn": _("SIASN export"),
+        "forward": _("Receives a copy of statements"),
+    }
+
+
+def connection_checks() -> dict[str, str]:
+    """What the test of a connection looks at."""
+    return {
+        "reachable": _("The address answers"),
+        "tls": _("The connection is encrypted (TLS)"),
+        "clock": _("Both clocks agree"),
+        "jwks": _("Its public keys can be read"),
+        "public_key": _("Its public key can be read"),
+        "version": _("It speaks xAPI"),
+        "credential": _("Key and secret are accepted"),
+        "consistency": _("It says how far its statements are complete"),
+        "reports": _("It has reported"),
+        "launch": _("A launch can be started"),
+        "deployments": _("It has a deployment"),
+        "settings": _("Its settings are complete"),
+    }
+
+
+def connection_reasons() -> dict[str, str]:
+    """What a check of a connection found, and what to do."""
+    return {
+        "answered": _("Something answers at this address."),
+        "verified": _("The certificate is valid for this name."),
+        "plain_http": _("The connection is not encrypted. Use https outside a test network."),
+        "in_step": _("Both clocks agree."),
+        "no_date": _("The answer names no time to compare clocks by."),
+        "skewed": _("The clocks differ. Set both by NTP, or launches and tokens will be refused."),
+        "keys": _("It publishes keys to check signatures with."),
+        "not_jwks": _("There is no key set at this address. Check the address."),
+        "no_keys": _("The key set holds no key to check signatures with. Ask its administrator."),
+        "no_kid": _("A key has no name (kid), so tokens cannot pick it. Tell its administrator."),
+        "private_key": _("It publishes a private key. Tell its administrator to replace this key at once."),
+        "spoken": _("It speaks the version of xAPI that is set here."),
+        "accepted": _("Key and secret are accepted, and may read statements."),
+        "said": _("It says how far its statements are complete."),
+        "not_said": _("It does not say how far its statements are complete; each pull overlaps by 5 minutes."),
+        "address_refused": _("Not a public https address. Use one, or mark the system as internal."),
+        "address_invalid": _("This is not an address. Correct it."),
+        "unresolved": _("The name has no address. Check its spelling, and the DNS."),
+        "refused": _("Nobody answers there. Check port and firewall; it is tried again."),
+        "timeout": _("It answers too slowly. It is tried again."),
+        "connection_lost": _("The connection was lost. It is tried again."),
+        "tls": _("Its certificate has expired or is for another name. Its administrator must renew it."),
+        "redirected": _("It answers with another address. Enter the final address."),
+        "too_large": _("Its answer is too large. Check the address."),
+        "unreadable": _("Its answer cannot be read. Check the address."),
+        "not_json": _("Its answer is not JSON. Check the address."),
+        "not_xapi": _("This is not an xAPI endpoint. Check the address; it often ends in /xapi/."),
+        "credential_refused": _("Key or secret is refused. Check both, and their rights to read statements."),
+        "not_found": _("There is nothing at this address (404). Check it."),
+        "request_refused": _("It refuses the request. Check address and settings."),
+        "unavailable": _("It is busy or down. It is tried again, later each time."),
+    }  # fmt: skip
+
+
+def connection_check(code: str) -> str:
+    return connection_checks().get(code, code)
+
+
+def connection_reason(code: str, detail: str) -> str:
+    """What a check found; its own sentence where these words do not know the code."""
+    return connection_reasons().get(code, detail)

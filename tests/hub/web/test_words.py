@@ -1,0 +1,87 @@
+"""Every code has words, every text takes the values that come with its code."""
+
+from __future__ import annotations
+
+import re
+
+import flask
+import pytest
+from flask_babel import Babel
+
+from connectors.checks import check_clock
+from hub.web import words
+from mappings.codes import CODES
+from mappings.rules import Check
+
+FAMILIES = {
+    "reason": words.reasons,
+    "waiting": words.waitings,
+    "outcome": words.outcomes,
+    "check": words.checks,
+    "check_outcome": words.check_outcomes,
+    "proof": words.proofs,
+    "repeat": words.repeats,
+    "scope": words.scopes,
+    "confirmed": words.confirmed_marks,
+}
+
+
+@pytest.fixture(params=["id", "en"], autouse=True)
+def language(request):
+    app = flask.Flask("words")
+    Babel(app, default_locale=request.param)
+    with app.test_request_context():
+        yield request.param
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_code_of_a_family_has_words_and_no_other(family):
+    table = FAMILIES[family]()
+
+    assert set(table) == set(CODES[family])
+    assert all(table.values())
+
+
+@pytest.mark.parametrize("code", CODES["check"])
+def test_every_step_of_an_hour_can_be_told(code):
+    step = Check(code, "met", "2", "1", "2026-03-01")
+
+    assert words.check_title(step) in words.check_sentence(step)
+    assert "%(" not in words.check_sentence(step)
+
+
+def test_a_value_that_did_not_come_shows_and_breaks_no_page():
+    assert "?" in words.reason("voided", {})
+
+
+def test_a_code_that_nobody_knows_is_shown_as_it_is():
+    assert words.outcome("brand_new", {}) == "brand_new"
+    assert words.check_title(Check("brand_new", "met", "1")) == "brand_new"
+
+
+def test_what_is_missing_is_named_in_words(language):
+    told = words.outcome("missing_evidence", {"missing": "passed;certificate"})
+
+    assert "passed" not in told
+    assert words.proofs()["certificate"] in told
+
+
+def test_numbers_and_days_are_written_as_the_reader_writes_them(language):
+    assert words.jp(450) == ("4,5" if language == "id" else "4.5")
+    assert words.jp(None) == "–"
+    assert words.day("2026-03-01") == ("1 Maret 2026" if language == "id" else "1 March 2026")
+    assert words.day("2026-03") == ("Maret 2026" if language == "id" else "March 2026")
+    assert words.day("not a day") == "not a day"
+    assert re.fullmatch("85\u00a0?%", words.share("0.85"))
+
+
+def test_a_pass_is_proved_by_a_day_or_by_a_score(language):
+    assert words.check_found(Check("passed", "met", "0.72", "0.6", "2026-03-01")).startswith("72")
+    assert "2026" in words.check_found(Check("passed", "met", "2026-03-01"))
+
+
+def test_a_check_of_a_connection_falls_back_to_its_own_sentence():
+    found = check_clock(None, None)
+
+    assert words.connection_reason(found.reason, found.detail) == words.connection_reasons()["no_date"]
+    assert words.connection_reason("brand_new", "Its own sentence.") == "Its own sentence."
