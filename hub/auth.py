@@ -1,8 +1,8 @@
 """Who calls the LRS or the API: a credential, or the token that a launch was given.
 
-Both arrive as ``Basic`` or ``Bearer`` with base64 of ``name:secret`` (CONTRACTS, "The launch hands over xAPI"). The name
-of a launch is its id; every other name is a credential's key. Secrets are random, so what is stored of them is a
-keyed digest, not a slow hash: asking for it costs microseconds.
+Both arrive as ``Basic`` or ``Bearer`` with base64 of ``name:secret`` (CONTRACTS, "The launch hands over xAPI"). The
+name of a launch is its id; every other name is a credential's key. Secrets are random, so what is stored of them is
+a keyed digest, not a slow hash: asking for it costs microseconds.
 """
 
 from __future__ import annotations
@@ -78,9 +78,7 @@ def _credential(hub: Hub, key: str, secret: str) -> Caller:
         raise Unauthorized("Unknown key or wrong secret.")
     if row.expires is not None and row.expires <= now:
         raise Unauthorized(f"This credential expired on {row.expires:%Y-%m-%d}. Ask an administrator for a new one.")
-    if row.per_minute is not None and not limits.allow(
-        hub, "credential", str(row.id), most=row.per_minute, seconds=60
-    ):
+    if row.per_minute is not None and not limits.allow(hub, "credential", str(row.id), most=row.per_minute, seconds=60):
         raise TooManyRequests(f"This credential may make {row.per_minute} requests a minute.", retry_after=60)
     scopes = frozenset(row.scopes.split())
     writer = Writer(

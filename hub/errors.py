@@ -102,24 +102,24 @@ def problem(status: int, code: str, title: str, detail: str, **members: object) 
 def people_title(status: int) -> str:
     """What happened, for a person."""
     if status == 404:
-        return _("This page does not exist")
+        return str(_("This page does not exist"))
     if status == 403:
-        return _("You may not open this")
+        return str(_("You may not open this"))
     if status == 429:
-        return _("Too many attempts")
+        return str(_("Too many attempts"))
     if status >= 500:
-        return _("Something went wrong at the hub")
-    return _("The request could not be carried out")
+        return str(_("Something went wrong at the hub"))
+    return str(_("The request could not be carried out"))
 
 
 def people_detail(status: int, detail: str, code: str) -> str:
     """Why, for a person: the exception's own words where somebody wrote them for people."""
     if status == 404 and code == "not_found":
-        return _("The address is wrong, or what was here has moved. Start again from the home page.")
+        return str(_("The address is wrong, or what was here has moved. Start again from the home page."))
     if status == 403 and code == "forbidden":
-        return _("Your account has no right to it. Ask an administrator if you need it.")
+        return str(_("Your account has no right to it. Ask an administrator if you need it."))
     if status == 429 and code == "too_many_requests":
-        return _("Wait a minute, then try again.")
+        return str(_("Wait a minute, then try again."))
     if status >= 500:
-        return _("Nothing half-done was kept. Try again; if it stays, report the number below.")
+        return str(_("Nothing half-done was kept. Try again; if it stays, report the number below."))
     return detail

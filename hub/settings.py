@@ -24,6 +24,9 @@ SECRET_LENGTH = 32
 
 VERSIONS = ("1.0.3", "2.0.0")
 
+#: Where `serve` notes its address for commands that run beside it.
+_NOTE = "base_url"
+
 #: What only tests and the container of the hub itself use.
 _OTHERS = frozenset({"WKMB_TEST_DATABASE_URL", "WKMB_TEST_REQUIRE"})
 
@@ -59,7 +62,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         home=home,
         database_url=database_url,
-        base_url=_base_url(given.text("base_url", "http://127.0.0.1:8080")),
+        base_url=_base_url(given.text("base_url", _last_served(home))),
         secret_key=_secret_key(given.text("secret_key", ""), home, database_url),
         timezone=_timezone(given.text("timezone", "Asia/Jakarta")),
         xapi_default_version=_choice("WKMB_XAPI_DEFAULT_VERSION", given.text("xapi_default_version", VERSIONS[-1])),
@@ -67,10 +70,21 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
     )
 
 
-def hand_down(**values: str) -> None:
-    """Set what the processes that this one starts will read, where the environment does not say it already."""
-    for name, value in values.items():
-        os.environ.setdefault(f"WKMB_{name.upper()}", value)
+def serve_at(address: str) -> None:
+    """Make this the hub's address where the environment names none: for the processes that this one starts, and,
+    noted in the data directory, for commands that are typed beside it."""
+    if os.environ.get("WKMB_BASE_URL") or os.environ.get("WKMB_BASE_URL_FILE"):
+        return
+    os.environ["WKMB_BASE_URL"] = address
+    note = Path(os.environ.get("WKMB_HOME") or "./var") / _NOTE
+    note.parent.mkdir(parents=True, exist_ok=True)
+    note.write_text(address, encoding="ascii")
+
+
+def _last_served(home: Path) -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return (home / _NOTE).read_text(encoding="ascii").strip()
+    return "http://127.0.0.1:8080"
 
 
 def environment_with(**values: str) -> dict[str, str]:

@@ -1,0 +1,98 @@
+"""The web server: granian in front of the application, and the worker beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import flask
+import structlog
+from granian import Granian
+from granian.constants import Interfaces
+
+from hub import logs
+from hub.application import create_app
+from hub.runtime import open_hub
+from hub.settings import read
+
+log = structlog.get_logger()
+
+#: The server has no time limit on a body that arrives slowly, so one slow client may cost one of these threads.
+THREADS = 32
+
+
+def application() -> flask.Flask:
+    """The application of one server process, on the environment's settings; granian calls it in each."""
+    logs.configure()
+    return create_app(open_hub(read(), pool_size=THREADS))
+
+
+def serve(host: str, port: int, processes: int, *, with_worker: bool) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is under way."""
+    server = Granian(
+        "hub.serving:application",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        workers=processes,
+        blocking_threads=THREADS,
+        backpressure=THREADS * 4,
+        factory=True,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=10,
+        process_name="wkmb",
+    )
+    with _worker() if with_worker else contextlib.nullcontext():
+        server.serve()
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether something listens there already."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False
+
+
+@contextlib.contextmanager
+def _worker() -> Iterator[None]:
+    """``wkmb worker`` as a child: started again should it die, ended with the server."""
+    stopping = threading.Event()
+    current: list[subprocess.Popen[bytes]] = []
+
+    def watch() -> None:
+        while not stopping.is_set():
+            current[:] = [subprocess.Popen([sys.executable, "-m", "hub", "worker", "--with-parent"])]
+            code = current[0].wait()
+            if not stopping.is_set():
+                log.error("worker_ended", code=code)
+                stopping.wait(1.0)
+
+    thread = threading.Thread(target=watch, name="worker-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        _end(current)
+        thread.join(1.0)
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    deadline = time.monotonic() + 10
+    for process in processes:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()

@@ -1,0 +1,78 @@
+"""What runs beside the web server: recognition, pulls, and keeping house. Any number of workers may run at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+import structlog
+
+from connectors.polling import Polling
+from hub import accounts, limits, lti, pulls, recognition
+from lrs import payloads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hub.runtime import Hub
+
+log = structlog.get_logger()
+
+#: How long an idle worker sleeps. A statement waits half of it on average before its learner is recomputed.
+IDLE_SECONDS = 0.15
+#: How often what is over is taken away.
+HOUSE = timedelta(minutes=10)
+#: How long to wait for a database that went away before asking again.
+PATIENCE_SECONDS = 2.0
+
+
+def run(hub: Hub, stopping: threading.Event) -> None:
+    """Work until ``stopping`` is set; what is under way then is finished."""
+    with _polling(hub, stopping):
+        house_at = hub.clock()
+        while not stopping.is_set():
+            worked = _attempt("recognition", lambda: recognition.drain(hub), stopping)
+            if hub.clock() >= house_at:
+                _attempt("house", lambda: keep_house(hub), stopping)
+                house_at = hub.clock() + HOUSE
+            if not worked:
+                stopping.wait(IDLE_SECONDS)
+
+
+def keep_house(hub: Hub) -> int:
+    """Take away what is over (sessions, tokens, windows of rates), and learn to compress once there is enough."""
+    now = hub.clock()
+
+    def work(conn: sa.Connection) -> None:
+        for purge in (accounts.purge, limits.purge, lti.purge):
+            purge(conn, now)
+        if not payloads.has_dictionary(conn):
+            payloads.learn(conn)
+
+    hub.db.run(work)
+    return 0
+
+
+@contextmanager
+def _polling(hub: Hub, stopping: threading.Event) -> Iterator[None]:
+    sync = pulls.create_sync(hub, stopping.is_set)
+    polling = Polling(pulls.due(hub), sync.run, interval=1.0)
+    polling.start()
+    try:
+        yield
+    finally:
+        polling.stop()
+
+
+def _attempt(what: str, work: Callable[[], int], stopping: threading.Event) -> int:
+    """Do it; a database that is away for a while does not end the worker."""
+    try:
+        return work()
+    except sa.exc.DBAPIError as error:
+        log.error("worker_failed", what=what, exc_info=error)
+        stopping.wait(PATIENCE_SECONDS)
+        return 0
