@@ -13,6 +13,7 @@ from typing import cast
 import flask
 
 from connectors.http import GuardedSession
+from hub.catalogue import Courses
 from hub.crypto import Keyring
 from hub.settings import Settings
 from lrs.database import Database
@@ -39,6 +40,7 @@ class Hub:
     clock: Callable[[], datetime]
     new_id: Callable[[], uuid.UUID]
     random: Callable[[int], bytes]
+    courses: Courses
 
     @property
     def base_url(self) -> str:
@@ -73,6 +75,7 @@ def open_hub(settings: Settings, *, clock: Callable[[], datetime] = read_clock, 
         clock=clock,
         new_id=uuid.uuid4,
         random=secrets.token_bytes,
+        courses=Courses(),
     )
 
 

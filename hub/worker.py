@@ -48,7 +48,7 @@ def keep_house(hub: Hub) -> int:
     now = hub.clock()
 
     def work(conn: sa.Connection) -> None:
-        for purge in (accounts.purge, limits.purge, lti.purge):
+        for purge in (accounts.forget_expired, limits.forget_ended, lti.purge):
             purge(conn, now)
         if not payloads.has_dictionary(conn):
             payloads.learn(conn)
