@@ -1,0 +1,264 @@
+"""What was recognized: the entries of a learner, her balance of a year, and what is still missing something.
+
+The ledger is append-only. An entry is recognized JP of one course and period under one policy; a *reversal* repeats an
+entry with negative JP and says why. A balance is the sum of all of them, so nothing is ever taken out or changed.
+Each entry's digest holds that of the one before: `chained` is the one recipe, for those who write and who verify.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+
+from hub import plan
+from hub.learners import Learner
+from hub.runtime import Hub
+from hub.tables import entries, pending
+from lrs.database import insert_all
+from mappings.evaluate import Pending, Waiting
+from mappings.policy import Policy
+from mappings.rules import Check
+from mappings.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the ledger. ``reverses`` is the id of the entry that this one takes back, ``cause`` why."""
+
+    id: str
+    learner: UUID
+    position: int
+    policy: str
+    policy_digest: str
+    course: str
+    course_digest: str
+    form: str
+    scope: str
+    period: str
+    on: date
+    year: int
+    centi_jp: int
+    checks: tuple[Check, ...]
+    evidence: tuple[str, ...]
+    reverses: str | None
+    is_reversed: bool
+    cause: Mapping[str, Any] | None
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Year:
+    """A learner's year under the policy that is official in it. ``entries`` hold reversals too."""
+
+    learner: Learner
+    year: int
+    policy: Policy
+    target: Target | None
+    planned_centi: int
+    recognized_centi: int
+    entries: tuple[Entry, ...]
+    pending: tuple[Pending, ...]
+
+
+def entry_id(learner: UUID, position: int) -> str:
+    """The name of an entry outside of the database."""
+    return f"{learner.hex}-{position}"
+
+
+def parse_entry_id(text: str) -> tuple[UUID, int] | None:
+    """Learner and position that an entry's name says; None where it is no such name."""
+    learner, _, position = text.partition("-")
+    is_name = len(learner) == 32 and position.isascii() and position.isdigit() and len(position) < 10
+    try:
+        return (UUID(hex=learner), int(position)) if is_name else None
+    except ValueError:
+        return None
+
+
+# Reading -----------------------------------------------------------------------------------------------
+
+
+def get(conn: sa.Connection, entry: str) -> Entry | None:
+    """The entry of this id."""
+    named = parse_entry_id(entry)
+    if named is None:
+        return None
+    learner, position = named
+    at = entries.c
+    query = _select().where(at.learner == learner, sa.or_(at.position == position, at.reverses == position))
+    found = {each.position: each for each in _read(conn.execute(query).all())}
+    return found.get(position)
+
+
+def find_reversal(conn: sa.Connection, entry: Entry) -> Entry | None:
+    """The entry that takes this one back."""
+    at = entries.c
+    query = _select().where(at.learner == entry.learner, at.reverses == entry.position)
+    return next(iter(_read(conn.execute(query).all())), None)
+
+
+def of_year(conn: sa.Connection, learner: UUID, policy: str, year: int) -> tuple[Entry, ...]:
+    """A learner's entries of a year under a policy, in the order in which they were made."""
+    at = entries.c
+    query = _select().where(at.learner == learner, at.policy == policy, at.year == year)
+    return _read(conn.execute(query.order_by(at.position)).all())
+
+
+def of_learner(conn: sa.Connection, learner: UUID) -> tuple[Entry, ...]:
+    """Every entry of a learner, under all policies, in the order in which they were made."""
+    return _read(conn.execute(_select().where(entries.c.learner == learner).order_by(entries.c.position)).all())
+
+
+def at_positions(conn: sa.Connection, learner: UUID, positions: Iterable[int]) -> tuple[Entry, ...]:
+    """These entries of a learner, and what reverses them."""
+    wanted = sorted(set(positions))
+    at = entries.c
+    query = _select().where(at.learner == learner, sa.or_(at.position.in_(wanted), at.reverses.in_(wanted)))
+    return _read(conn.execute(query.order_by(at.position)).all())
+
+
+def years_of(conn: sa.Connection, learner: UUID) -> tuple[int, ...]:
+    """The years in which a learner has entries, the newest first."""
+    query = sa.select(entries.c.year).where(entries.c.learner == learner).distinct()
+    return tuple(conn.execute(query.order_by(entries.c.year.desc())).scalars())
+
+
+def pending_of(conn: sa.Connection, learner: UUID, policy: str) -> tuple[Pending, ...]:
+    """The courses of which a learner has evidence that earns nothing yet, by course."""
+    query = sa.select(pending.c.course, pending.c.document).where(
+        pending.c.learner == learner, pending.c.policy == policy
+    )
+    return tuple(parse_pending(row.course, row.document) for row in conn.execute(query.order_by(pending.c.course)))
+
+
+def year_of(conn: sa.Connection, hub: Hub, learner: Learner, year: int) -> Year:
+    """A learner's year: her target, what is planned, what was recognized and from what, and what is missing."""
+    policy = hub.policies.active(conn, year)
+    found = of_year(conn, learner.id, policy.name, year)
+    return Year(
+        learner=learner,
+        year=year,
+        policy=policy,
+        target=hub.policies.target(learner.status, learner.employer, year),
+        planned_centi=plan.planned_centi(conn, hub, learner.id, year),
+        recognized_centi=sum(entry.centi_jp for entry in found),
+        entries=found,
+        pending=pending_of(conn, learner.id, policy.name),
+    )
+
+
+def _select() -> sa.Select[Any]:
+    return sa.select(*(column for column in entries.c if column.name not in {"key", "content", "digest"}))
+
+
+def _read(rows: Iterable[sa.Row[Any]]) -> tuple[Entry, ...]:
+    rows = tuple(rows)
+    reversed_ones = {row.reverses for row in rows}
+    return tuple(_entry(row, row.position in reversed_ones) for row in rows)
+
+
+def _entry(row: sa.Row[Any], is_reversed: bool) -> Entry:
+    document = Document.parse(row.document)
+    return Entry(
+        id=entry_id(row.learner, row.position),
+        learner=row.learner,
+        position=row.position,
+        policy=row.policy,
+        policy_digest=row.policy_digest,
+        course=row.course,
+        course_digest=row.course_digest,
+        form=row.form,
+        scope=document.scope,
+        period=row.period,
+        on=row.on,
+        year=row.year,
+        centi_jp=row.centi_jp,
+        checks=document.checks,
+        evidence=document.evidence,
+        reverses=None if row.reverses is None else entry_id(row.learner, row.reverses),
+        is_reversed=is_reversed,
+        cause=None if row.cause is None else orjson.loads(row.cause),
+        recorded_at=row.recorded_at,
+    )
+
+
+# Documents ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What `mappings.evaluate.Recognition.to_json` wrote into an entry."""
+
+    course: str
+    course_digest: str
+    form: str
+    scope: str
+    period: str
+    on: date
+    centi_jp: int
+    checks: tuple[Check, ...]
+    evidence: tuple[str, ...]
+
+    @staticmethod
+    def parse(text: str) -> Document:
+        course, course_digest, form, scope, period, on, centi_jp, checks, evidence = orjson.loads(text)
+        steps = tuple(Check(*check) for check in checks)
+        return Document(
+            course, course_digest, form, scope, period, date.fromisoformat(on), centi_jp, steps, tuple(evidence)
+        )  # fmt: skip
+
+
+def pending_document(found: Pending) -> str:
+    """A pending course as it is stored."""
+    waiting = [
+        {"code": each.code, "detail": dict(each.detail), "statements": each.statements} for each in found.waiting
+    ]
+    return orjson.dumps({"missing": found.missing, "waiting": waiting}, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def parse_pending(course: str, text: str) -> Pending:
+    """What `pending_document` wrote."""
+    document = orjson.loads(text)
+    waiting = tuple(
+        Waiting(each["code"], each["detail"], tuple(each["statements"])) for each in document["waiting"]
+    )  # fmt: skip
+    return Pending(course, tuple(document["missing"]), waiting)
+
+
+# Writing -----------------------------------------------------------------------------------------------
+
+
+def key(policy: str, course: str, period: str, content: str, reversals: int) -> bytes:
+    """The idempotency key: the same content under the same policy is entered once for each time it was taken back."""
+    return sha256(orjson.dumps([policy, course, period, content, reversals])).digest()
+
+
+def reversal_key(reversed_key: bytes) -> bytes:
+    """The key of the reversal of an entry: there can be one."""
+    return sha256(b"reverses" + reversed_key).digest()
+
+
+_CHAINED = (
+    "policy", "policy_digest", "course", "course_digest", "form", "period", "year", "centi_jp", "content", "document",
+    "reverses", "cause",
+)  # fmt: skip
+
+
+def chained(before: bytes, row: Mapping[str, Any]) -> bytes:
+    """The digest of an entry: of everything that it says, and of the digest of the entry before it (empty for the
+    first)."""
+    values = [row["learner"].hex, row["position"], row["key"].hex(), row["on"].isoformat()]
+    values += [row[name] for name in _CHAINED]
+    return sha256(before + orjson.dumps([*values, row["recorded_at"].isoformat()])).digest()
+
+
+def append(conn: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write entries that were made for the end of their learner's ledger; somebody holds her lock."""
+    insert_all(conn, entries, list(rows))

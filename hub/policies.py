@@ -1,0 +1,169 @@
+"""Which policy is official in which year, and the documents that recognition reads.
+
+A document never changes once it is known: its name is its content for ever, and new numbers are a new document. So
+what was parsed once is kept by the process. Which of them is official from which year is a recorded act.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from hub import tables
+from lrs.database import insert_new
+from mappings import shipped
+from mappings.policy import Policy, load_policy
+from mappings.targets import Target, Targets, target
+from mappings.vocabulary import Vocabulary
+
+#: Official where nothing else was activated.
+DEFAULT = shipped.POLICIES[0]
+
+
+class PolicyUnknown(Exception):
+    """There is no policy of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"There is no policy {name}. `wkmb policy list` shows all.")
+        self.name = name
+
+
+class PolicyExists(Exception):
+    """A policy of this name says something else; a released policy never changes."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"Policy {name} is there already and says something else. Give the new document a new name.")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """A policy was made official from a year on. Of several, the newest one that has begun holds."""
+
+    policy: str
+    from_year: int
+    at: datetime
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A policy that could be official, and from which years it is."""
+
+    policy: Policy
+    is_shipped: bool
+    activations: tuple[Activation, ...]
+
+
+class Policies:
+    """The policies, vocabularies and targets of one hub, each parsed once. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._policies: dict[str, Policy] = {}
+        self._vocabularies: dict[str, Vocabulary] = {}
+        self._targets: list[Targets] = []
+
+    def named(self, conn: sa.Connection, name: str) -> Policy:
+        """The policy of this name; raises `PolicyUnknown`."""
+        found = self._policies.get(name)
+        if found is not None:
+            return found
+        text = _text(conn, name)
+        with self._lock:
+            return self._policies.setdefault(name, load_policy(text))
+
+    def active(self, conn: sa.Connection, year: int) -> Policy:
+        """The policy that is official in this year."""
+        return self.named(conn, name_in(list_activations(conn), year))
+
+    def in_force(self, conn: sa.Connection) -> tuple[Policy, ...]:
+        """Every policy that is official in some year: each has a ledger that is kept up."""
+        activations = list_activations(conn)
+        years = sorted({activation.from_year for activation in activations}) or [0]
+        names = dict.fromkeys(name_in(activations, year) for year in years)
+        return tuple(self.named(conn, name) for name in names)
+
+    def list_all(self, conn: sa.Connection) -> tuple[Listed, ...]:
+        """Every policy there is: those that come with the hub, then those that were added, by name."""
+        activations = list_activations(conn)
+        added = conn.execute(sa.select(tables.policies.c.name).order_by(tables.policies.c.name)).scalars().all()
+        return tuple(
+            Listed(
+                self.named(conn, name), name in shipped.POLICIES, tuple(a for a in activations if a.policy == name)
+            )
+            for name in dict.fromkeys((*shipped.POLICIES, *added))
+        )  # fmt: skip
+
+    def vocabulary(self, name: str) -> Vocabulary:
+        """A vocabulary that comes with the hub; the default one where there is none of this name."""
+        known = name if name in shipped.VOCABULARIES else shipped.VOCABULARIES[0]
+        found = self._vocabularies.get(known)
+        if found is None:
+            found = shipped.vocabulary(known)
+            with self._lock:
+                found = self._vocabularies.setdefault(known, found)
+        return found
+
+    def target(self, status: str, employer: str, year: int) -> Target | None:
+        """What somebody must reach in a year; None where no rule is known."""
+        with self._lock:
+            if not self._targets:
+                self._targets.append(shipped.targets())
+            return target(self._targets[0], status, employer, year)
+
+
+def _text(conn: sa.Connection, name: str) -> str:
+    if name in shipped.POLICIES:
+        return shipped.policy_text(name)
+    text = conn.execute(sa.select(tables.policies.c.text).where(tables.policies.c.name == name)).scalar()
+    if text is None:
+        raise PolicyUnknown(name)
+    return str(text)
+
+
+def name_in(activations: tuple[Activation, ...], year: int) -> str:
+    """The policy that is official in a year: of the newest activation that has begun by then. Years before the first
+    one have the policy of the first."""
+    if not activations:
+        return DEFAULT
+    first = min(activation.from_year for activation in activations)
+    return [each.policy for each in activations if each.from_year <= max(year, first)][-1]
+
+
+def list_activations(conn: sa.Connection) -> tuple[Activation, ...]:
+    """Every activation, in the order in which they were made."""
+    at = tables.policy_activations.c
+    query = sa.select(at.policy, at.from_year, at.at, at.by).order_by(at.id)
+    return tuple(Activation(*row) for row in conn.execute(query))
+
+
+def activate(conn: sa.Connection, policies: Policies, name: str, from_year: int, *, by: str, now: datetime) -> Policy:
+    """Make a policy official from a year on; raises `PolicyUnknown`. Its ledger follows as learners are recomputed."""
+    policy = policies.named(conn, name)
+    table = tables.policy_activations
+    row = {"policy": name, "from_year": from_year, "at": now, "by": by[:64]}
+    while True:
+        number = (conn.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
+        # Somebody else's activation at the same moment has the number: this one comes after it.
+        if insert_new(conn, table, [row | {"id": number}], returning=[table.c.id]):
+            return policy
+
+
+def add(conn: sa.Connection, text: str, *, now: datetime) -> Policy:
+    """Keep a further policy; raises `mappings.policy.PolicyError` with the line, or `PolicyExists`."""
+    policy = load_policy(text)
+    row = {"name": policy.name, "digest": policy.digest, "text": text, "added_at": now}
+    if policy.name in shipped.POLICIES:
+        known: str | None = shipped.policy(policy.name).digest
+    elif insert_new(conn, tables.policies, [row], returning=[tables.policies.c.name]):
+        return policy
+    else:
+        query = sa.select(tables.policies.c.digest).where(tables.policies.c.name == policy.name)
+        known = conn.execute(query).scalar()
+    if known != policy.digest:
+        raise PolicyExists(policy.name)
+    return policy
