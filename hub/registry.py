@@ -12,11 +12,13 @@ import base64
 import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
@@ -237,6 +239,13 @@ def check_kind(kind: str) -> None:
         raise _wrong("unknown_kind", f"There is no kind {kind!r} of connector.", _one_of(KINDS))
 
 
+def set_secret(conn: sa.Connection, hub: Hub, connector: Connector, secret: str, *, by: str) -> None:
+    """Keep another secret to send to this system."""
+    sealed = hub.seal(_SEAL, secret)
+    conn.execute(sa.update(connectors).where(connectors.c.id == connector.id).values(secret=sealed))
+    _record(conn, hub, by, "connector.secret", connector.name)
+
+
 def open_secret(conn: sa.Connection, hub: Hub, connector_id: int) -> str:
     """What the hub sends to this system to be let in. Raises `hub.crypto.SealBroken` under another WKMB_SECRET_KEY."""
     sealed = conn.execute(sa.select(connectors.c.secret).where(connectors.c.id == connector_id)).scalar()
@@ -426,8 +435,7 @@ def add_credential(
 ) -> Credential:
     """Let somebody call the LRS or the API with ``key`` and ``secret``. Without scopes it writes, and reads its own."""
     _check_name("credential", name)
-    if not _KEY.fullmatch(key):
-        raise _wrong("key", "The key cannot be sent by Basic.", "Use 1 to 255 ASCII characters, no colon or space.")
+    _check_key(key)
     _check_secret(secret)
     _check_scopes(scopes)
     if expires is not None and expires <= hub.clock():
@@ -544,6 +552,15 @@ def _check_name(what: str, name: str) -> None:
         raise _wrong("name", f"{name[:80]!r} is no name of a {what}.", action)
 
 
+def _check_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise _wrong("key", "The key cannot be sent by Basic.", "Use 1 to 255 ASCII characters, no colon or space.")
+    with suppress(ValueError):
+        UUID(key)
+        # `hub.auth` takes such a name for a launch's.
+        raise _wrong("key", "The key looks like the id of a launch.", "Use one that is no UUID.")
+
+
 def _check_secret(secret: str) -> None:
     if len(secret) < SECRET_LENGTH:
         action = "Make one with `openssl rand -hex 32`."
@@ -584,7 +601,9 @@ def _no_credential(name: str) -> NotFound:
 
 
 def _record(conn: sa.Connection, hub: Hub, by: str, action: str, name: str, **detail: Any) -> None:
-    journal.record(conn, who=by, action=action, object=name, now=hub.clock(), new_id=hub.new_id, **detail)
+    """Write down the act; what it was done to is "tool:NAME" for "tool.add"."""
+    object = f"{action.partition('.')[0]}:{name}"
+    journal.record(conn, who=by, action=action, object=object, now=hub.clock(), new_id=hub.new_id, **detail)
 
 
 def _connector(row: sa.Row[Any]) -> Connector:

@@ -1,0 +1,164 @@
+"""Does a connection work? What the "test" button and ``wkmb connector test`` ask of a system, and what they found.
+
+A system that the hub calls is called (no transaction is open meanwhile); one that calls the hub cannot be, so it is
+looked up what it would need and when it last reported. The newest findings of each system are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import orjson
+import sqlalchemy as sa
+
+from connectors import checks
+from connectors.base import Check, ConnectorError
+from connectors.external_lrs import ExternalLRS
+from hub import pulls, registry, sync
+from hub.registry import Connector, Credential, Deployment, Tool
+from hub.tables import connection_tests
+from lrs import query
+from lrs.agents import Identifier
+from lrs.database import upsert
+
+if TYPE_CHECKING:
+    from hub.runtime import Hub
+
+#: Scopes that let a system report.
+_MAY_WRITE = frozenset({"all", "statements/write"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """What the newest test of a system found, and when."""
+
+    at: datetime
+    checks: tuple[Check, ...]
+
+    @property
+    def has_failed(self) -> bool:
+        return any(check.outcome == "failed" for check in self.checks)
+
+
+def test(hub: Hub, connector_id: int) -> tuple[Check, ...]:
+    """Try this system's connections, and keep what was found."""
+    with hub.db.read() as conn:
+        connector = registry.get_connector(conn, connector_id)
+    found = tuple(_TESTS[connector.kind](hub, connector))
+    text = orjson.dumps([asdict(check) for check in found]).decode()
+    row = {"connector": connector_id, "at": hub.clock(), "checks": text}
+    hub.db.run(lambda conn: upsert(conn, connection_tests, row, update=["at", "checks"]))
+    return found
+
+
+def last(conn: sa.Connection, connector_id: int) -> Tested | None:
+    """What the newest test found."""
+    row = conn.execute(sa.select(connection_tests).where(connection_tests.c.connector == connector_id)).first()
+    return None if row is None else _tested(row)
+
+
+def last_of_all(conn: sa.Connection) -> dict[int, Tested]:
+    """The newest test of each system, by the connector's number."""
+    return {row.connector: _tested(row) for row in conn.execute(sa.select(connection_tests))}
+
+
+def test_tool(hub: Hub, tool: Tool, deployed: tuple[Deployment, ...]) -> Iterator[Check]:
+    """Whether an LMS can be launched, and its signatures checked."""
+    if tool.disabled:
+        detail = f"{tool.name} is disabled: it is not launched. `wkmb tool enable {tool.name}` takes that back."
+        yield Check("launch", "warning", "disabled", detail)
+    if not any(not each.disabled for each in deployed):
+        yield Check("deployments", "failed", "no_deployment", f"Every deployment of {tool.name} is disabled.")
+    with hub.new_session(internal=tool.internal) as session:
+        yield from checks.check_address(session, tool.login_url, hub.clock)
+        if tool.jwks_url is None:
+            yield Check("public_key", "ok", "entered", "Its public key is entered here.")
+        else:
+            yield checks.check_jwks(session, tool.jwks_url)
+
+
+# Kinds -----------------------------------------------------------------------------------------------------------
+
+
+def _test_lti(hub: Hub, connector: Connector) -> Iterator[Check]:
+    with hub.db.read() as conn:
+        tools = [
+            (tool, registry.deployments_of(conn, tool.id)) for tool in registry.tools_of_connector(conn, connector.id)
+        ]
+    if not tools:
+        action = f"wkmb tool add NAME --connector {connector.name}"
+        yield Check("launch", "failed", "no_tool", f"{connector.name} has no tool to launch. Add one: {action}.")
+    for tool, deployed in tools:
+        yield from test_tool(hub, tool, deployed)
+
+
+def _test_pull(hub: Hub, connector: Connector) -> Iterator[Check]:
+    try:
+        with hub.db.read() as conn:
+            settings = pulls.lrs_settings(conn, hub, connector)
+    except ConnectorError as error:
+        yield checks.failed("credential", error)
+        return
+    with hub.new_session(internal=connector.internal) as session:
+        yield from ExternalLRS(settings, session).test(hub.clock)
+
+
+def _test_push(hub: Hub, connector: Connector) -> Iterator[Check]:
+    """It calls the hub: whether it may, and whether it did."""
+    with hub.db.read() as conn:
+        credentials = registry.credentials_of_connector(conn, connector.id)
+        yield _check_credentials(connector, credentials, hub.clock())
+        reported = max(filter(None, (_last_report(conn, hub, each) for each in credentials)), default=None)
+    yield _check_reports(reported, "Let it send a statement, then test again.")
+
+
+def _test_csv(hub: Hub, connector: Connector) -> Iterator[Check]:
+    with hub.db.read() as conn:
+        runs = sync.recent_runs(conn, connector.id, limit=1)
+    action = f"Import a file: wkmb connector sync {connector.name} --file FILE."
+    yield _check_reports(runs[0].started if runs else None, action)
+
+
+_TESTS: Mapping[str, Callable[[Hub, Connector], Iterator[Check]]] = MappingProxyType(
+    {
+        "lti": _test_lti,
+        "xapi-pull": _test_pull,
+        "xapi-push": _test_push,
+        "csv": _test_csv,
+    }
+)
+
+
+def _check_credentials(connector: Connector, credentials: tuple[Credential, ...], now: datetime) -> Check:
+    if not credentials:
+        action = f"Add one: wkmb credential add NAME --key K --secret-stdin --connector {connector.name}."
+        return Check("credential", "failed", "no_credential", f"{connector.name} has no credential. {action}")
+    usable = [each for each in credentials if not each.disabled and (each.expires is None or each.expires > now)]
+    if not usable:
+        return Check("credential", "failed", "expired", "Every credential of it is disabled or over. Add one.")
+    if not any(each.scopes & _MAY_WRITE for each in usable):
+        detail = "No credential of it was given statements/write. Add one that was."
+        return Check("credential", "failed", "may_not_write", detail)
+    return Check("credential", "ok", "entered", f"{len(usable)} credential(s) of it may send statements.")
+
+
+def _last_report(conn: sa.Connection, hub: Hub, credential: Credential) -> datetime | None:
+    """When the newest statement of this credential was stored: its authority says whose it is (`hub.auth`)."""
+    authority = Identifier("account", hub.base_url, f"credential/{credential.name}")
+    asked = query.StatementQuery(agent=authority, related_agents=True)
+    found = query.find(conn, asked, limit=1).statements
+    return found[0].stored if found else None
+
+
+def _check_reports(reported: datetime | None, action: str) -> Check:
+    if reported is None:
+        return Check("reports", "warning", "never", f"It has not reported anything yet. {action}")
+    return Check("reports", "ok", "reported", f"It last reported on {reported:%Y-%m-%d at %H:%M} UTC.")
+
+
+def _tested(row: sa.Row[tuple[object, ...]]) -> Tested:
+    return Tested(row.at, tuple(Check(**each) for each in orjson.loads(row.checks)))
