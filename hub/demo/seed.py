@@ -1,0 +1,151 @@
+"""Fictional people, systems and courses. Every name, number and address here is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from connectors import xapi
+from hub import accounts, catalogue, ingest, learners, plan, registry
+from hub.runtime import Hub
+from lrs import statements
+from lrs.statements import Writer
+from mappings import shipped
+
+NIP = "198501012010011001"
+#: The demo listens on this machine alone, and says this to whoever starts it.
+PASSWORD = "belajar-merdeka"  # noqa: S105
+BY = "demo"
+
+READER_KEY = "demo-pembaca"
+
+PROVIDER, KNOWLEDGE = "balai-pelatihan-contoh", "kms-contoh"
+LAUNCHED = "Pelayanan Publik Digital"
+
+_LEARNERS = f"""nip,name,email,status,employer,unit,supervisor_nip
+{NIP},Peserta Satu,peserta.satu@contoh.example,PNS,Kementerian Contoh,Biro Contoh,197001011995011001
+199002022015022002,Peserta Dua,peserta.dua@contoh.example,PPPK,Kementerian Contoh,Biro Contoh,197001011995011001
+197001011995011001,Atasan Contoh,atasan.contoh@contoh.example,PNS,Kementerian Contoh,Biro Contoh,
+"""
+
+_COURSES = """id,provider,title_id,title_en,form,scope,programme_jp,minutes,requires,min_score,repeat,launch_url,custom
+https://belajar.contoh.example/pelayanan-publik-digital,{provider},Pelayanan Publik Digital,Digital Public Service,\
+NKL04,national,4.5,135,completed;score,0.7,once,{tool}/lti/launch,course=pelayanan-publik-digital
+https://belajar.contoh.example/keamanan-informasi-dasar,{provider},Keamanan Informasi Dasar,Basic Information Security,\
+NKL03,national,,90,completed;passed,0.7,once,{tool}/lti/launch,course=keamanan-informasi-dasar
+https://kms.contoh.example/manajemen-talenta,{kms},Membaca: Manajemen Talenta ASN,Reading: Talent Management,\
+NKL09,national,,90,completed,,once,,
+https://kms.contoh.example/budaya-melayani,{kms},Membaca: Budaya Melayani,Reading: A Culture of Service,\
+NKL09,national,,45,completed,,once,,
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who can sign in to the demo."""
+
+    username: str
+    role: str
+    says: str
+
+
+ACCOUNTS = (
+    Account("peserta", "learner", "an employee: catalogue, plan, hours"),
+    Account("admin", "admin", "an administrator: connected systems"),
+    Account("auditor", "auditor", "an auditor: why an hour counts"),
+)
+
+
+def seed(hub: Hub, tool_url: str, reader_secret: str | None = None) -> Mapping[str, Any]:
+    """Make everything, and only once; gives the registration that the sandbox LMS needs.
+
+    For people to try there is a plan and something that was learned before. With ``reader_secret`` a program tries
+    it: it begins with nothing, and has a credential to ask the API.
+    """
+    with hub.db.write() as conn:
+        tool = registry.find_tool(conn, PROVIDER)
+        is_new = tool is None
+        if tool is None:
+            tool = _systems(conn, hub, tool_url)
+            if reader_secret is not None:
+                registry.add_credential(
+                    conn, hub, READER_KEY, by=BY, key=READER_KEY, secret=reader_secret, scopes=["api/read"]
+                )
+            _people(conn, hub)
+            _courses(conn, hub, tool_url)
+        registration = registry.registration(hub, tool, registry.deployments_of(conn, tool.id))
+    if is_new and reader_secret is None:
+        _plan(hub)
+        _report(hub)
+    return registration
+
+
+def _systems(conn: sa.Connection, hub: Hub, tool_url: str) -> registry.Tool:
+    registry.add_connector(conn, hub, KNOWLEDGE, "xapi-push", by=BY)
+    new = registry.NewTool(
+        name=PROVIDER,
+        login_url=f"{tool_url}/lti/login",
+        redirect_uris=(f"{tool_url}/lti/launch",),
+        target_link_uri=f"{tool_url}/lti/launch",
+        jwks_url=f"{tool_url}/lti/jwks",
+        deep_linking_url=f"{tool_url}/lti/launch",
+        names=True,
+        internal=True,
+    )
+    return registry.add_tool(conn, hub, new, by=BY)
+
+
+def _people(conn: sa.Connection, hub: Hub) -> None:
+    learners.import_learners(conn, hub, learners.read_learners(_LEARNERS).rows)
+    learner = _learner(conn)
+    for account in ACCOUNTS:
+        accounts.add(
+            conn, hub, account.username, account.role, PASSWORD, learner.id if account.role == "learner" else None
+        )
+
+
+def _courses(conn: sa.Connection, hub: Hub, tool_url: str) -> None:
+    text = _COURSES.format(provider=PROVIDER, kms=KNOWLEDGE, tool=tool_url)
+    found = catalogue.read_courses(conn, text, shipped.policy("perlan-10-2018"))
+    catalogue.import_courses(conn, hub, found.courses, by=BY)
+
+
+def _plan(hub: Hub) -> None:
+    """This year's plan holds what the sandbox offers."""
+    with hub.db.write() as conn:
+        learner, today = _learner(conn), hub.today()
+        for listed in hub.courses.current(conn).listed:
+            if listed.course.provider == PROVIDER:
+                plan.add(conn, learner.id, today.year, listed.id, hub.clock())
+
+
+def _report(hub: Hub) -> None:
+    """What the knowledge system has reported before the demo begins."""
+    with hub.db.read() as conn:
+        learner, owner = _learner(conn), registry.named_connector(conn, KNOWLEDGE).id
+        courses = [each.course for each in hub.courses.current(conn).listed if each.course.provider == KNOWLEDGE]
+    made = [
+        xapi.statement(
+            id=xapi.statement_id("demo", course.id, str(learner.id)),
+            actor=xapi.account(hub.base_url, str(learner.id)),
+            verb="completed",
+            object=xapi.activity(course.id, {"id": course.title_id, "en": course.title_en}),
+            at=hub.clock() - timedelta(days=days),
+        )
+        for days, course in enumerate(courses, start=1)
+    ]
+    writer = Writer(xapi.account(hub.base_url, f"connector/{KNOWLEDGE}"), owner, "hub:demo")
+    parsed = statements.parse(orjson.dumps(made))
+    ingest.accept(hub, statements.prepare(parsed, version="1.0.3", writer=writer, new_id=hub.new_id))
+
+
+def _learner(conn: sa.Connection) -> learners.Learner:
+    learner = learners.find_by_nip(conn, NIP)
+    if learner is None:
+        raise LookupError(f"The demo's learner {NIP} is gone. Remove the data directory and start again.")
+    return learner
