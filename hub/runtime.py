@@ -15,6 +15,7 @@ import flask
 from connectors.http import GuardedSession
 from hub.catalogue import Courses
 from hub.crypto import Keyring
+from hub.policies import Policies
 from hub.settings import Settings
 from lrs.database import Database
 from lrs.sequence import Sequence
@@ -41,6 +42,7 @@ class Hub:
     new_id: Callable[[], uuid.UUID]
     random: Callable[[int], bytes]
     courses: Courses
+    policies: Policies
 
     @property
     def base_url(self) -> str:
@@ -76,6 +78,7 @@ def open_hub(settings: Settings, *, clock: Callable[[], datetime] = read_clock, 
         new_id=uuid.uuid4,
         random=secrets.token_bytes,
         courses=Courses(),
+        policies=Policies(),
     )
 
 
