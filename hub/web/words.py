@@ -352,12 +352,11 @@ def connection_checks() -> dict[str, str]:
         "jwks": _("Its public keys can be read"),
         "public_key": _("Its public key can be read"),
         "version": _("It speaks xAPI"),
-        "credential": _("Key and secret are accepted"),
+        "credential": _("Key and secret"),
         "consistency": _("It says how far its statements are complete"),
         "reports": _("It has reported"),
-        "launch": _("A launch can be started"),
+        "launch": _("It can be launched"),
         "deployments": _("It has a deployment"),
-        "settings": _("Its settings are complete"),
     }
 
 
@@ -395,6 +394,16 @@ def connection_reasons() -> dict[str, str]:
         "not_found": _("There is nothing at this address (404). Check it."),
         "request_refused": _("It refuses the request. Check address and settings."),
         "unavailable": _("It is busy or down. It is tried again, later each time."),
+        "disabled": _("It is disabled, so nobody can open its courses. Enable it below."),
+        "no_deployment": _("Every deployment is disabled. Enable one below."),
+        "no_tool": _("It has no tool to launch. Add one."),
+        "no_credential": _("It has no key to report with. Add one below."),
+        "entered": _("It is entered here."),
+        "expired": _("Every key is disabled or over. Add a new one."),
+        "may_not_write": _("No key of it may send statements. Add one that may."),
+        "never": _("It has not reported anything yet."),
+        "reported": _("It has reported."),
+        "secret_sealed": _("Its secret was sealed with another WKMB_SECRET_KEY. Start the hub with that one."),
     }  # fmt: skip
 
 

@@ -1,0 +1,180 @@
+"""Connected systems as an administrator sees them: what belongs to each, how it does, and what to do next.
+
+The health of a system is one of `HEALTHS`, worst first, and always comes with its next step in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+from flask_babel import gettext as _
+
+from connectors.base import Check
+from hub import connections, registry, sync
+from hub.registry import Connector, Credential, Tool
+from hub.web import words
+from lrs import query
+from lrs.agents import Identifier
+
+if TYPE_CHECKING:
+    from hub.runtime import Hub
+
+HEALTHS = ("failing", "attention", "untested", "off", "ok")
+
+#: Kinds that the hub itself calls: whether they work is known only after a test.
+CALLED = ("lti", "xapi-pull")
+#: Kinds that can be tested at all.
+TESTABLE = (*CALLED, "xapi-push", "csv")
+
+SORTS = ("name", "kind", "health", "tested", "reported")
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """One connector with everything that belongs to it."""
+
+    connector: Connector
+    tools: tuple[Tool, ...]
+    credentials: tuple[Credential, ...]
+    tested_at: datetime | None
+    checks: tuple[Check, ...]
+    pull: sync.Status | None
+    reported_at: datetime | None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether everything by which it is connected has been disabled."""
+        disabled = [tool.disabled for tool in self.tools] + [each.disabled for each in self.credentials]
+        return bool(disabled) and all(disabled) and self.pull is None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a system does, and what to do next; ``step`` is empty where there is nothing to do."""
+
+    code: str
+    why: str
+    step: str = ""
+
+
+def health(system: System) -> Health:
+    """How a system does, the worst thing first."""
+    if system.is_off:
+        return Health("off", _("Everything of it is disabled."), _("Enable it when it should work again."))
+    if system.pull is not None and system.pull.health in ("failing", "paused"):
+        return _of_pull(system.pull)
+    for outcome, code in (("failed", "failing"), ("warning", "attention")):
+        # Whether it has reported is known without a test, and better.
+        found = next((each for each in system.checks if each.outcome == outcome and each.code != "reports"), None)
+        if found is not None:
+            title, why = words.connection_check(found.code), words.connection_reason(found.reason, found.detail)
+            return Health(code, f"{title}: {why}" if outcome == "warning" else why, _("Correct it, then test again."))
+    return _of_reports(system)
+
+
+def _of_pull(pull: sync.Status) -> Health:
+    why = words.connection_reason(pull.error_code or "", pull.error or "")
+    if pull.health == "paused":
+        return Health("failing", why, _("Fetching is paused. Correct it, then fetch again."))
+    return Health("attention", why, _("It is tried again by itself. Test the connection if it stays."))
+
+
+def _of_reports(system: System) -> Health:
+    """Nothing failed; perhaps nothing has happened yet."""
+    kind = system.connector.kind
+    if kind in CALLED and system.tested_at is None and (system.pull is None or system.pull.last_ended is None):
+        return Health("untested", _("It has not been tested yet."), _("Test the connection."))
+    if kind == "xapi-push" and not system.credentials:
+        return Health("attention", _("It has no key to report with."), _("Add a key and hand it over."))
+    if kind == "xapi-push" and system.reported_at is None:
+        return Health("untested", _("Nothing was reported yet."), _("Enter key and secret on the other side."))
+    if kind == "csv" and system.reported_at is None:
+        return Health("untested", _("No file was imported yet."), _("Import its first file."))
+    return Health("ok", _("Works"))
+
+
+def healths() -> dict[str, str]:
+    """The states of a system in a word or two."""
+    return {
+        "failing": _("Fails"),
+        "attention": _("Needs attention"),
+        "untested": _("Not tried yet"),
+        "off": _("Disabled"),
+        "ok": _("Works"),
+    }
+
+
+def list_systems(conn: sa.Connection, hub: Hub) -> list[System]:
+    """All systems by name. There is one per institution, so the list is read whole."""
+    tools, credentials = registry.list_tools(conn), registry.list_credentials(conn)
+    tested = connections.last_of_all(conn)
+    return [
+        _system(conn, hub, each, tools, credentials, tested.get(each.id)) for each in registry.list_connectors(conn)
+    ]
+
+
+def read(conn: sa.Connection, hub: Hub, connector: Connector) -> System:
+    """One system."""
+    tools = registry.tools_of_connector(conn, connector.id)
+    credentials = registry.credentials_of_connector(conn, connector.id)
+    return _system(conn, hub, connector, tools, credentials, connections.last(conn, connector.id))
+
+
+def _system(
+    conn: sa.Connection,
+    hub: Hub,
+    connector: Connector,
+    tools: Iterable[Tool],
+    credentials: Iterable[Credential],
+    tested: connections.Tested | None,
+) -> System:
+    own = tuple(each for each in credentials if each.connector == connector.id)
+    return System(
+        connector=connector,
+        tools=tuple(each for each in tools if each.connector == connector.id),
+        credentials=own,
+        tested_at=tested.at if tested else None,
+        checks=tested.checks if tested else (),
+        pull=sync.status(conn, connector.id, hub.clock()),
+        reported_at=_reported_at(conn, hub, connector, own),
+    )
+
+
+def _reported_at(
+    conn: sa.Connection, hub: Hub, connector: Connector, credentials: Sequence[Credential]
+) -> datetime | None:
+    """When it last brought something: by a pull or file, or by one of its credentials."""
+    runs = sync.recent_runs(conn, connector.id, limit=1) if connector.kind in ("xapi-pull", "csv") else []
+    times = [run.started for run in runs] + [_last_of(conn, hub, credential) for credential in credentials]
+    return max((at for at in times if at is not None), default=None)
+
+
+def _last_of(conn: sa.Connection, hub: Hub, credential: Credential) -> datetime | None:
+    """When a credential last stored a statement: the end of its authority's index."""
+    authority = Identifier("account", hub.base_url, f"credential/{credential.name}")
+    mine = query.Mine(authority, f"credential:{credential.id}")
+    page = query.find(conn, query.StatementQuery(mine=mine), limit=1)
+    return page.statements[0].stored if page.statements else None
+
+
+def chosen(systems: Iterable[System], *, kind: str, state: str, sort: str) -> list[tuple[System, Health]]:
+    """The systems of one kind and state (empty: all), in the order asked for."""
+    found = [(system, health(system)) for system in systems]
+    found = [each for each in found if kind in ("", each[0].connector.kind) and state in ("", each[1].code)]
+    return sorted(found, key=lambda each: (_order(each[0], each[1], sort), each[0].connector.name))
+
+
+def _order(system: System, state: Health, sort: str) -> tuple[bool, float | str]:
+    """What a list is ordered by; the newest time first, and none at the end."""
+    if sort == "kind":
+        return False, words.kinds().get(system.connector.kind, "")
+    if sort == "health":
+        return False, HEALTHS.index(state.code)
+    if sort in ("tested", "reported"):
+        at = system.tested_at if sort == "tested" else system.reported_at
+        return at is None, -at.timestamp() if at else 0
+    return False, ""
