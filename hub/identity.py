@@ -186,10 +186,21 @@ def find(conn: sa.Connection, actor_key: int) -> Identity | None:
     return None if row is None else _identity(row)
 
 
+def find_many(conn: sa.Connection, actor_keys: Iterable[int]) -> dict[int, Identity]:
+    """What is known of these actors, by their keys."""
+    wanted = sorted(set(actor_keys))
+    rows = [
+        row
+        for begin in range(0, len(wanted), 500)
+        for row in conn.execute(_select().where(identities.c.actor_key.in_(wanted[begin : begin + 500]))).all()
+    ]
+    return {row.actor_key: _identity(row) for row in rows}
+
+
 def identities_of(conn: sa.Connection, learner: UUID) -> tuple[Identity, ...]:
     """Everything that is this learner's, in the order in which it was seen."""
-    rows = conn.execute(_select().where(identities.c.actor_key.in_(actors_of(conn, learner)))).all()
-    return tuple(sorted(map(_identity, rows), key=lambda each: (each.first_seen, each.actor_key)))
+    found = find_many(conn, actors_of(conn, learner)).values()
+    return tuple(sorted(found, key=lambda each: (each.first_seen, each.actor_key)))
 
 
 def list_unresolved(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
@@ -245,6 +245,11 @@ def reversal_key(reversed_key: bytes) -> bytes:
     return sha256(b"reverses" + reversed_key).digest()
 
 
+#: What a reversal says as the entry said it.
+REPEATED = (
+    "policy", "policy_digest", "course", "course_digest", "form", "period", "on", "year", "content", "document",
+)  # fmt: skip
+
 _CHAINED = (
     "policy", "policy_digest", "course", "course_digest", "form", "period", "year", "centi_jp", "content", "document",
     "reverses", "cause",
@@ -256,7 +261,7 @@ def chained(before: bytes, row: Mapping[str, Any]) -> bytes:
     first)."""
     values = [row["learner"].hex, row["position"], row["key"].hex(), row["on"].isoformat()]
     values += [row[name] for name in _CHAINED]
-    return sha256(before + orjson.dumps([*values, row["recorded_at"].isoformat()])).digest()
+    return sha256(before + orjson.dumps([*values, row["recorded_at"].astimezone(UTC).isoformat()])).digest()
 
 
 def append(conn: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
