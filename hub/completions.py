@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from connectors import xapi
 from connectors.completions import Completion, Problem, read_completions, to_statement
+from hub import ingest, learners
 from hub.sync_tables import connector_runs
 from lrs import statements
 from lrs.database import Database
@@ -27,6 +28,11 @@ from lrs.sequence import Sequence as Numbers
 from lrs.sequence import Ticket
 from lrs.statements import Prepared, Writer
 from lrs.store import Saved
+from mappings.course import Course
+
+if TYPE_CHECKING:
+    from hub.catalogue import Snapshot
+    from hub.runtime import Hub
 
 #: One file is one transaction, which other writers wait for.
 MAX_ROWS = 20_000
@@ -173,3 +179,34 @@ def _another(row: Completion) -> Problem:
 
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+
+
+def create_import(hub: Hub, snapshot: Snapshot) -> CompletionImport:
+    """Imports files into this hub, about the courses of its catalogue."""
+
+    def accept(conn: sa.Connection, prepared: Sequence[Prepared], ticket: Ticket) -> Saved:
+        return ingest.store(conn, prepared, ticket, now=hub.clock(), new_id=hub.new_id)
+
+    def find_learner(conn: sa.Connection, nip: str) -> str | None:
+        found = learners.find_by_nip(conn, nip)
+        return None if found is None else str(found.id)
+
+    def find_course(_conn: sa.Connection, provider: str, id: str) -> FoundCourse | None:
+        found = snapshot.catalogue.match(id, (id,), provider)
+        if not isinstance(found, Course) or not found.hears(provider):
+            return None
+        titles = {"id": found.title_id, "en": found.title_en}
+        return FoundCourse(found.id, {language: title for language, title in titles.items() if title})
+
+    return CompletionImport(
+        db=hub.db,
+        numbers=hub.sequence,
+        accept=accept,
+        find_learner=find_learner,
+        find_course=find_course,
+        clock=hub.clock,
+        new_id=hub.new_id,
+        hub_url=hub.base_url,
+        timezone=hub.settings.timezone,
+        extra_keys=ingest.extra_keys,
+    )
