@@ -2,6 +2,7 @@
 
 - ``db``, ``database_url``: a migrated database of the test's own, once on SQLite and once on PostgreSQL
 - ``empty_database_url``: the same, without any table (for migrations)
+- ``hub``, ``new_test_hub``, ``clock``: a hub in the test's own process, and the time that it is there
 - ``hub_process``: the hub as its users run it, real processes with a home and a port of their own
 - ``browser``, ``browser_path``: the system's Chromium; ``node_path``: node, for peers that we did not write
 - the network is banned, loopback excepted
@@ -14,6 +15,7 @@ pytest_plugins = (
     "wkmbtest.shared",
     "wkmbtest.clusterrules",
     "wkmbtest.databases",
+    "wkmbtest.hubs",
     "wkmbtest.processes",
     "wkmbtest.browsers",
 )

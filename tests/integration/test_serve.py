@@ -1,0 +1,100 @@
+"""The processes: what starts, what refuses to start and says why, and what is left when one is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import requests
+
+from wkmbtest.postgresql import free_port
+from wkmbtest.processes import COMMAND, HubProcess
+
+
+def workers(hub: HubProcess) -> list[int]:
+    """The processes of this hub's `wkmb worker`, found by their environment."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                command = (folder / "cmdline").read_bytes()
+                environment = (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if b"worker\0--with-parent" in command and str(hub.home).encode() in environment:
+                found.append(int(folder.name))
+    return found
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> bool:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def test_a_server_answers_and_leaves_nothing_behind(hub_process: HubProcess) -> None:
+    assert requests.get(f"{hub_process.url}/healthz", timeout=5).json() == {"status": "ok"}
+    assert requests.get(f"{hub_process.url}/readyz", timeout=5).json() == {"status": "ready"}
+    assert until(lambda: len(workers(hub_process)) == 1)
+
+    hub_process.stop()
+
+    assert workers(hub_process) == []
+
+
+def test_a_worker_that_dies_is_started_again(hub_process: HubProcess) -> None:
+    assert until(lambda: len(workers(hub_process)) == 1)
+    [first] = workers(hub_process)
+
+    os.kill(first, signal.SIGKILL)
+
+    assert until(lambda: workers(hub_process) not in ([], [first]))
+
+
+def test_a_port_that_is_taken_is_one_clear_line(hub_process: HubProcess) -> None:
+    done = hub_process.wkmb("serve", "--port", str(hub_process.port), check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines() == [
+        f"Error: Port {hub_process.port} of 127.0.0.1 is taken. End what listens there, or choose another with --port."
+    ]
+
+
+def test_a_database_that_is_not_migrated_is_refused(empty_database_url: str, tmp_path: Path) -> None:
+    hub = HubProcess(tmp_path, empty_database_url)
+
+    for command in (["serve", "--port", str(free_port())], ["worker"], ["db", "check"], ["user", "list"]):
+        done = hub.wkmb(*command, check=False)
+        assert (done.returncode, "wkmb db upgrade" in done.stderr) == (1, True), command
+
+    hub.wkmb("db", "upgrade")
+    hub.wkmb("db", "upgrade")
+    assert hub.wkmb("db", "check").stdout.strip() == "The database is as it must be."
+
+
+def test_a_misspelt_setting_is_refused_by_name(tmp_path: Path) -> None:
+    hub = HubProcess(tmp_path, f"sqlite:///{tmp_path}/hub.sqlite3", extra={"WKMB_TIMEZNOE": "Asia/Jakarta"})
+
+    done = hub.wkmb("db", "upgrade", check=False)
+
+    assert done.returncode == 1
+    assert "WKMB_TIMEZNOE is no setting of the hub. Did you mean WKMB_TIMEZONE?" in done.stderr
+
+
+def test_the_demo_ends_in_recognized_jp_and_leaves_nothing(tmp_path: Path) -> None:
+    before = set(subprocess.run(["pgrep", "-f", "wkmb-demo-"], capture_output=True, text=True).stdout.split())
+
+    done = subprocess.run([*COMMAND, "demo"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.strip().splitlines()[-1] == "Diakui 4,5 JP"
+    after = set(subprocess.run(["pgrep", "-f", "wkmb-demo-"], capture_output=True, text=True).stdout.split())
+    assert after - before == set()
+    assert list(tmp_path.iterdir()) == []
