@@ -61,6 +61,8 @@ def _parse(authorization: str | None) -> tuple[str, str]:
     name, colon, secret = text.partition(":")
     if not colon:
         raise Unauthorized(f"Authorization holds no colon between key and secret. {_HOW}")
+    if not name.isprintable():
+        raise Unauthorized(f"The key holds a control character. {_HOW}")
     return name, secret
 
 

@@ -67,6 +67,7 @@ def test_only_all_without_a_connector_may_void_anything(hub: Hub) -> None:
         "Basic " + base64.b64encode(b"no colon").decode(),
         header("sistem", "another secret, also long"),
         header("nobody"),
+        header("a\x00b"),
         header("11111111-2222-4333-8444-555555555555"),
     ],
 )
