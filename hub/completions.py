@@ -32,6 +32,7 @@ from mappings.course import Course
 
 if TYPE_CHECKING:
     from hub.catalogue import Snapshot
+    from hub.registry import Connector
     from hub.runtime import Hub
 
 #: One file is one transaction, which other writers wait for.
@@ -181,9 +182,14 @@ def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
 
 
-def create_import(hub: Hub, snapshot: Snapshot) -> CompletionImport:
-    """Imports files into this hub, about the courses of its catalogue."""
+def import_file(hub: Hub, connector: Connector, content: bytes, *, skip_bad: bool = False) -> Imported:
+    """Import a file that this system sent, about the courses of the catalogue that it may report."""
+    with hub.db.read() as conn:
+        snapshot = hub.courses.current(conn)
+    return _create_import(hub, snapshot).run(connector.id, connector.name, content, skip_bad=skip_bad)
 
+
+def _create_import(hub: Hub, snapshot: Snapshot) -> CompletionImport:
     def accept(conn: sa.Connection, prepared: Sequence[Prepared], ticket: Ticket) -> Saved:
         return ingest.store(conn, prepared, ticket, now=hub.clock(), new_id=hub.new_id)
 

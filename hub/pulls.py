@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from hub.crypto import SealBroken
 from hub.errors import HubError
 from hub.registry import Connector
 from hub.sync import Source, Sync
+from hub.sync_tables import connector_state
 from lrs.sequence import Ticket
 from lrs.statements import Prepared
 from lrs.store import Saved
@@ -61,6 +62,13 @@ def add(
     )  # fmt: skip
     sync.schedule(conn, connector.id, hub.clock())
     return connector
+
+
+def ask(conn: sa.Connection, connector: int, now: datetime) -> bool:
+    """Have a connector pulled by a worker as soon as one looks, whatever its schedule and its breaker say."""
+    state = connector_state.c
+    update = sa.update(connector_state).where(state.connector == connector)
+    return conn.execute(update.values(due_at=now, open_until=None)).rowcount == 1
 
 
 def lrs_settings(conn: sa.Connection, hub: Hub, connector: Connector) -> LRSSettings:

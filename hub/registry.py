@@ -329,14 +329,7 @@ def add_tool(conn: sa.Connection, hub: Hub, new: NewTool, *, by: str, connector:
         "name": new.name,
         "connector": owner.id,
         "client_id": _random_name(hub),
-        "login_url": new.login_url,
-        "redirect_uris": orjson.dumps(list(new.redirect_uris)).decode(),
-        "jwks_url": new.jwks_url,
-        "public_key": new.public_key,
-        "target_link_uri": new.target_link_uri,
-        "deep_linking_url": new.deep_linking_url,
-        "names": new.names,
-        "internal": new.internal,
+        **_addresses(new),
         "disabled": False,
         "created_at": hub.clock(),
     }
@@ -344,15 +337,44 @@ def add_tool(conn: sa.Connection, hub: Hub, new: NewTool, *, by: str, connector:
     if not found:
         raise _taken("tool", new.name)
     tool = _tool(found[0])
-    _add_deployments(conn, hub, tool.id, new.deployments)
+    for deployment in new.deployments:
+        _insert_deployment(conn, hub, tool, deployment)
     _record(conn, hub, by, "tool.add", new.name, connector=owner.name, client_id=tool.client_id)
     return tool
+
+
+def update_tool(conn: sa.Connection, hub: Hub, tool: Tool, new: NewTool, *, by: str) -> Tool:
+    """Give a tool other addresses, keys and rights; its name, client_id and deployments stay."""
+    _check_tool(new)
+    row = conn.execute(
+        sa.update(tools).where(tools.c.id == tool.id).values(_addresses(new)).returning(*tools.c)
+    ).one()  # fmt: skip
+    _record(conn, hub, by, "tool.update", tool.name)
+    return _tool(row)
 
 
 def set_tool_disabled(conn: sa.Connection, hub: Hub, tool: Tool, *, disabled: bool, by: str) -> None:
     """Launch this tool no more and refuse its calls, or take that back."""
     conn.execute(sa.update(tools).where(tools.c.id == tool.id).values(disabled=disabled))
     _record(conn, hub, by, "tool.disable" if disabled else "tool.enable", tool.name)
+
+
+def add_deployment(conn: sa.Connection, hub: Hub, tool: Tool, name: str, *, by: str) -> Deployment:
+    """One more tenant of a tool."""
+    _check_deployment(name)
+    if len(deployments_of(conn, tool.id)) >= MAX_DEPLOYMENTS:
+        raise _wrong("deployments", f"{tool.name} has {MAX_DEPLOYMENTS} deployments.", "Register a further tool.")
+    made = _insert_deployment(conn, hub, tool, name)
+    _record(conn, hub, by, "deployment.add", f"{tool.name}/{name}", deployment_id=made.deployment_id)
+    return made
+
+
+def set_deployment_disabled(conn: sa.Connection, hub: Hub, deployment: Deployment, *, disabled: bool, by: str) -> None:
+    """Launch nothing in this tenant any more, or take that back."""
+    conn.execute(sa.update(deployments).where(deployments.c.id == deployment.id).values(disabled=disabled))
+    tool = get_tool(conn, deployment.tool)
+    action = "deployment.disable" if disabled else "deployment.enable"
+    _record(conn, hub, by, action, f"{tool.name}/{deployment.name}")
 
 
 def registration(hub: Hub, tool: Tool, deployed: Iterable[Deployment]) -> dict[str, Any]:
@@ -371,13 +393,26 @@ def registration(hub: Hub, tool: Tool, deployed: Iterable[Deployment]) -> dict[s
     }
 
 
-def _add_deployments(conn: sa.Connection, hub: Hub, tool: int, names: Iterable[str]) -> None:
-    rows = [
-        {"tool": tool, "deployment_id": _random_name(hub), "name": name, "disabled": False}
-        for name in dict.fromkeys(names)
-    ]
-    # One by one, so that their numbers are in the order in which they were named: the first one is the default.
-    insert_new(conn, deployments, rows, returning=[deployments.c.id])
+def _addresses(new: NewTool) -> dict[str, Any]:
+    """What of a tool may be another later."""
+    return {
+        "login_url": new.login_url,
+        "redirect_uris": orjson.dumps(list(new.redirect_uris)).decode(),
+        "jwks_url": new.jwks_url,
+        "public_key": new.public_key,
+        "target_link_uri": new.target_link_uri,
+        "deep_linking_url": new.deep_linking_url,
+        "names": new.names,
+        "internal": new.internal,
+    }
+
+
+def _insert_deployment(conn: sa.Connection, hub: Hub, tool: Tool, name: str) -> Deployment:
+    row = {"tool": tool.id, "deployment_id": _random_name(hub), "name": name, "disabled": False}
+    found = insert_new(conn, deployments, [row], returning=deployments.c)
+    if not found:
+        raise _taken(f"deployment of {tool.name} with the name", name)
+    return _deployment(found[0])
 
 
 def _check_tool(new: NewTool) -> None:
@@ -397,8 +432,12 @@ def _check_tool(new: NewTool) -> None:
     if not new.deployments or len(new.deployments) > MAX_DEPLOYMENTS:
         raise _wrong("deployments", "A tool has deployments.", f"Give 1 to {MAX_DEPLOYMENTS}.")
     for name in new.deployments:
-        if not name.strip() or len(name) > 64 or not name.isprintable():
-            raise _wrong("deployment", f"{name!r} is no name of a deployment.", "Use 1 to 64 printable characters.")
+        _check_deployment(name)
+
+
+def _check_deployment(name: str) -> None:
+    if not name or name != name.strip() or len(name) > 64 or not name.isprintable():
+        raise _wrong("deployment", f"{name[:80]!r} is no name of a deployment.", "Use 1 to 64 printable characters.")
 
 
 # Credentials -----------------------------------------------------------------------------------------------------

@@ -221,9 +221,7 @@ def _next_step(made: Connector) -> str:
 def _import_file(hub: Hub, found: Connector, file: Path, *, skip_bad: bool, as_json: bool) -> int:
     if file.stat().st_size > MAX_BYTES:
         raise Failed(f"{file} is larger than {MAX_BYTES // 2**20} MiB. Split it.")
-    with hub.db.read() as conn:
-        snapshot = hub.courses.current(conn)
-    done = completions.create_import(hub, snapshot).run(found.id, found.name, file.read_bytes(), skip_bad=skip_bad)
+    done = completions.import_file(hub, found, file.read_bytes(), skip_bad=skip_bad)
     for problem in done.problems:
         click.echo(f"{file}, {problem}", err=True)
     value = {"run": done.run, "stored": done.stored, "repeated": done.repeated,

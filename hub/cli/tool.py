@@ -125,6 +125,24 @@ def test(ctx: click.Context, name: str, as_json: bool) -> None:
 
 @tool.command()
 @click.argument("name")
+@click.option("--deployment", "deployments", required=True, multiple=True, metavar="TENANT", help="May be repeated.")
+@json_option
+def deploy(name: str, deployments: tuple[str, ...], as_json: bool) -> None:
+    """Add tenants to the tool NAME; prints their deployment_id with everything else that they enter."""
+    with opened() as hub:
+
+        def work(conn: sa.Connection) -> dict[str, Any]:
+            found = registry.named_tool(conn, name)
+            for deployment in deployments:
+                registry.add_deployment(conn, hub, found, deployment, by=actor())
+            return _registration(conn, hub, found)
+
+        value = hub.db.run(work)
+    say(value, as_json, *_lines(value))
+
+
+@tool.command()
+@click.argument("name")
 @click.option("--again", is_flag=True, help="Launch it again instead.")
 @json_option
 def disable(name: str, again: bool, as_json: bool) -> None:
