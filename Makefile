@@ -13,7 +13,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup runtime run demo test check lint types imports dependencies security \
-        peers rehearsal bench conformance lock audit clean
+        translations peers rehearsal bench conformance lock audit clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -57,6 +57,14 @@ bench: setup ## Measure, on both databases, how long an accepted statement takes
 
 conformance: setup ## Judge the LRS by ADL's suite in SUITE=DIR (a clone with npm install run in it), for both versions
 	@$(BIN)/python tests/conformance/run.py "$(SUITE)" $(args)
+
+translations: setup ## Collect every sentence of the pages into hub/translations, for translating
+	@mkdir -p build
+	$(BIN)/pybabel --quiet extract --mapping-file config/babel.cfg --keywords "lazy_gettext _l" --no-location \
+	  --omit-header --output-file build/messages.pot hub
+	$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir hub/translations --no-fuzzy-matching \
+	  --ignore-obsolete --omit-header
+	$(BIN)/python scripts/build_backend.py
 
 lint: setup ## Check style and formatting
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ The one transaction rule: a function takes ``conn`` and never begins, commits or
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import sqlite3
 import threading
@@ -195,6 +196,29 @@ class Database:
             self._loose.pop().close()
         self._writer.dispose()
         self._reader.dispose()
+
+
+def copy_sqlite(source: Path, target: Path) -> None:
+    """Copy an SQLite database that is sound to a new file, also while others write to it.
+
+    The copy has its name only when it is whole. Raises `ValueError` where the source is no sound database.
+    """
+    unfinished = target.with_name(f"{target.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    try:
+        with (
+            contextlib.closing(sqlite3.connect(source.absolute().as_uri() + "?mode=ro", uri=True)) as here,
+            contextlib.closing(sqlite3.connect(unfinished)) as copy,
+        ):
+            here.backup(copy)
+            [found] = copy.execute("PRAGMA integrity_check").fetchone()
+    except sqlite3.DatabaseError as error:
+        unfinished.unlink(missing_ok=True)
+        raise ValueError(str(error)) from error
+    if found != "ok":
+        unfinished.unlink()
+        raise ValueError(str(found))
+    unfinished.rename(target)
 
 
 def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import sqlite3
 from pathlib import Path
 
 import click
@@ -12,6 +10,7 @@ import click
 from hub import migrations
 from hub.cli.base import Failed, json_option, say, settings
 from hub.runtime import Hub, open_hub
+from lrs.database import copy_sqlite
 
 
 @click.group()
@@ -57,10 +56,7 @@ def backup(file: Path, as_json: bool) -> None:
         raise Failed(f"{file} exists already. Name a new file.")
     if not source.exists():
         raise Failed(f"{source} does not exist. Run `wkmb db upgrade` first.")
-    unfinished = file.with_name(f"{file.name}.unfinished")
-    with contextlib.closing(sqlite3.connect(source)) as here, contextlib.closing(sqlite3.connect(unfinished)) as copy:
-        here.backup(copy)
-    unfinished.rename(file)
+    _copy(source, file)
     say({"file": str(file), "bytes": file.stat().st_size}, as_json, f"Copied to {file}. Keep the secret key apart.")
 
 
@@ -72,18 +68,16 @@ def restore(file: Path, as_json: bool) -> None:
     target = _sqlite_file()
     if target.exists():
         raise Failed(f"{target} exists. Move it away first, then restore.")
-    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as copy:
-        try:
-            [found] = copy.execute("PRAGMA integrity_check").fetchone()
-        except sqlite3.DatabaseError as error:
-            raise Failed(f"{file} is no backup of the hub: {error}.") from error
-    if found != "ok":
-        raise Failed(f"{file} is damaged: {found}. Use another backup.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f"{target.name}.unfinished")
-    shutil.copyfile(file, unfinished)
-    unfinished.rename(target)
+    _copy(file, target)
     say({"database": str(target)}, as_json, f"Restored to {target}. Run `wkmb db upgrade`, then start the hub.")
+
+
+def _copy(source: Path, target: Path) -> None:
+    try:
+        copy_sqlite(source, target)
+    except ValueError as error:
+        raise Failed(f"{source} is no sound database of the hub: {error}. Use another file.") from error
 
 
 def _open() -> Hub:

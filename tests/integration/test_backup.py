@@ -38,5 +38,5 @@ def test_a_file_that_is_no_backup_is_refused(tmp_path: Path) -> None:
     done = hub.wkmb("db", "restore", str(tmp_path / "text"), check=False)
 
     assert done.returncode == 1
-    assert "is no backup" in done.stderr
+    assert "is no sound database" in done.stderr
     assert not (tmp_path / "hub.sqlite3").exists()
