@@ -1,0 +1,171 @@
+"""What the hub wants to see before it signs an id_token: each check by its name, pure.
+
+A tool answers the start of a launch with an OpenID authentication request (1EdTech Security Framework 1.0 section
+5.1.1.2). The checks come in three groups, in this order:
+
+1. `check_address`: is the tool known, and the address that it wants the answer at one of its own? Until then nothing
+   is sent anywhere: the person sees a page.
+2. `check_request`: is the request well made? From here on the tool is told by form_post (section 5.1.1.5).
+3. `check_launch`: is it about a launch that this person has just begun, in this browser?
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hub.accounts import Session
+from hub.lti.launches import Launch
+from hub.registry import Deployment, Tool
+
+#: Longer values of one parameter are refused: nobody's state is that long, and it would be sent back.
+LONGEST = 8 * 1024
+
+#: The whole request.
+LARGEST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class AuthenticationRequest:
+    """The parameters that count; others are ignored (OpenID Connect Core section 3.1.2.1). Absent ones are empty."""
+
+    client_id: str = ""
+    redirect_uri: str = ""
+    scope: str = ""
+    response_type: str = ""
+    response_mode: str = ""
+    prompt: str = ""
+    nonce: str = ""
+    state: str = ""
+    login_hint: str = ""
+    lti_message_hint: str = ""
+
+    @staticmethod
+    def of(parameters: Mapping[str, str]) -> AuthenticationRequest:
+        return AuthenticationRequest(
+            **{name: parameters.get(name, "") for name in AuthenticationRequest.__dataclass_fields__}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Which check failed, the error as OAuth names it, and why in words."""
+
+    check: str
+    error: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What the hub knows when the request arrives. ``launch`` is None where the message hint is forged or over."""
+
+    tool: Tool
+    session: Session
+    launch: Launch | None
+    deployment: Deployment | None
+    is_enrolled: bool
+
+
+def check_address(request: AuthenticationRequest, tool: Tool | None) -> Refusal | None:
+    """Why nothing may be sent to the redirect_uri."""
+    if tool is None:
+        return Refusal("client_id", "invalid_request", "client_id names no tool that is registered here.")
+    if tool.disabled:
+        return Refusal("tool", "unauthorized_client", "This tool is switched off at the hub.")
+    # Byte for byte: a prefix, another port or a slash at the end is another place (section 5.1.1.2, RFC 9700 2.1).
+    if request.redirect_uri not in tool.redirect_uris:
+        return Refusal("redirect_uri", "invalid_request", "redirect_uri is not one of those registered for this tool.")
+    if len(request.state) > LONGEST:
+        return Refusal("state", "invalid_request", f"state is longer than {LONGEST} characters.")
+    return None
+
+
+def check_request(request: AuthenticationRequest) -> Refusal | None:
+    """Why the request is not one that LTI makes."""
+    return next((refusal for check in _REQUEST if (refusal := check(request))), None)
+
+
+def check_launch(request: AuthenticationRequest, situation: Situation) -> Refusal | None:
+    """Why there is no launch that this request may complete."""
+    return next((refusal for check in _LAUNCH if (refusal := check(request, situation))), None)
+
+
+def _response_type(request: AuthenticationRequest) -> Refusal | None:
+    if request.response_type == "id_token":
+        return None
+    return Refusal("response_type", "unsupported_response_type", "response_type must be id_token.")
+
+
+def _response_mode(request: AuthenticationRequest) -> Refusal | None:
+    if request.response_mode == "form_post":
+        return None
+    return Refusal("response_mode", "invalid_request", "response_mode must be form_post.")
+
+
+def _scope(request: AuthenticationRequest) -> Refusal | None:
+    if "openid" in request.scope.split(" "):
+        return None
+    return Refusal("scope", "invalid_scope", "scope must hold openid.")
+
+
+def _prompt(request: AuthenticationRequest) -> Refusal | None:
+    if request.prompt == "none":
+        return None
+    return Refusal("prompt", "invalid_request", "prompt must be none: the person is signed in already.")
+
+
+def _nonce(request: AuthenticationRequest) -> Refusal | None:
+    if 0 < len(request.nonce) <= LONGEST:
+        return None
+    return Refusal("nonce", "invalid_request", f"nonce must have 1 to {LONGEST} characters.")
+
+
+_REQUEST: tuple[Callable[[AuthenticationRequest], Refusal | None], ...] = (
+    _response_type,
+    _response_mode,
+    _scope,
+    _prompt,
+    _nonce,
+)
+
+
+def _message_hint(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
+    launch = situation.launch
+    if launch is None:
+        return Refusal("lti_message_hint", "invalid_request", "lti_message_hint is missing, changed or over.")
+    if launch.tool != situation.tool.id:
+        return Refusal("lti_message_hint", "invalid_request", "lti_message_hint was given to another tool.")
+    if launch.hint_used_at is not None:
+        return Refusal("lti_message_hint", "invalid_request", "lti_message_hint has been used.")
+    return None
+
+
+def _login_hint(request: AuthenticationRequest, situation: Situation) -> Refusal | None:
+    launch, session = situation.launch, situation.session
+    if launch is None or request.login_hint != str(launch.learner):
+        return Refusal("login_hint", "access_denied", "login_hint is not the person of this launch.")
+    # The browser that asks must be the one that began the launch: else a link could sign somebody in as another.
+    if launch.session != session.id or session.learner != launch.learner:
+        return Refusal("session", "access_denied", "Another person, or another browser, began this launch.")
+    return None
+
+
+def _deployment(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
+    if situation.deployment is None or situation.deployment.disabled:
+        return Refusal("deployment", "access_denied", "The deployment of this launch is switched off.")
+    return None
+
+
+def _enrollment(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
+    if situation.is_enrolled:
+        return None
+    return Refusal("enrollment", "access_denied", "The person is not enrolled in this course.")
+
+
+_LAUNCH: tuple[Callable[[AuthenticationRequest, Situation], Refusal | None], ...] = (
+    _message_hint,
+    _login_hint,
+    _deployment,
+    _enrollment,
+)

@@ -1,0 +1,152 @@
+"""The keys with which the hub signs id_tokens, and the key set in which every tool finds their public halves.
+
+One key signs at a time. After a rotation the one before stays published until the last token that it signed is over
+and tools that keep a key set for a day have read the new one (1EdTech Security Framework 1.0 section 6.3). A key's
+``kid`` is the thumbprint of its public half (RFC 7638), so no two keys ever share one.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from hub import journal
+from hub.tables import signing_keys
+from lrs.database import insert_all
+
+if TYPE_CHECKING:
+    from hub.runtime import Hub
+
+ALGORITHM = "RS256"
+BITS = 2048
+
+#: How long a key is published after the next one took over: a day for tools' caches, and more than a token's life.
+OVERLAP = timedelta(hours=25)
+
+_SEAL = "signing-key"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """A key as administrators see it. ``published_until`` is None as long as it signs, or will."""
+
+    kid: str
+    active_from: datetime
+    published_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The key that signs now, still sealed."""
+
+    kid: str
+    sealed: bytes
+
+
+class SigningKeys:
+    """Private keys of one process, opened once: opening and reading one costs more than ten signatures."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, RSAKey] = {}
+        self._lock = threading.Lock()
+
+    def sign(self, hub: Hub, key: SigningKey, claims: Mapping[str, Any]) -> str:
+        """The claims as a JWT signed with that key. Raises `hub.crypto.SealBroken` under another WKMB_SECRET_KEY."""
+        header = {"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}
+        return jwt.encode(header, dict(claims), self._opened(hub, key), algorithms=[ALGORITHM])
+
+    def _opened(self, hub: Hub, key: SigningKey) -> RSAKey:
+        known = self._keys.get(key.kid)
+        if known is None:
+            known = RSAKey.import_key(hub.keyring.open(_SEAL, key.sealed))
+            with self._lock:
+                self._keys[key.kid] = known
+        return known
+
+
+def signing_key(conn: sa.Connection, now: datetime) -> SigningKey | None:
+    """The newest key that is active; None before the first one was made."""
+    query = (
+        sa.select(signing_keys.c.kid, signing_keys.c.private_key)
+        .where(signing_keys.c.active_from <= now)
+        .order_by(signing_keys.c.active_from.desc(), signing_keys.c.kid.desc())
+        .limit(1)
+    )
+    row = conn.execute(query).first()
+    return None if row is None else SigningKey(row.kid, row.private_key)
+
+
+def ensure(hub: Hub) -> SigningKey:
+    """The key that signs now, made if there is none.
+
+    Two processes may make the first one at the same time: both are published, and the newest signs for both.
+    """
+    with hub.db.read() as conn:
+        found = signing_key(conn, hub.clock())
+    if found is not None:
+        return found
+    made = _make(hub, hub.clock())
+    with hub.db.write() as conn:
+        if signing_key(conn, hub.clock()) is None:
+            insert_all(conn, signing_keys, [made])
+        found = signing_key(conn, hub.clock())
+    assert found is not None  # noqa: S101  # it was there, or has just been made
+    return found
+
+
+def rotate(hub: Hub, *, by: str, after: timedelta = timedelta(0)) -> PublishedKey:
+    """Make the next key and publish it at once; it signs after that time, by default from now on.
+
+    The keys before stay published for `OVERLAP` after that.
+    """
+    now = hub.clock()
+    made = _make(hub, now + after)
+    with hub.db.write() as conn:
+        until = made["active_from"] + OVERLAP
+        current = signing_keys.c.published_until.is_(None)
+        conn.execute(sa.update(signing_keys).where(current).values(published_until=until))
+        insert_all(conn, signing_keys, [made])
+        journal.record(conn, who=by, action="key.rotate", object=made["kid"], now=now, new_id=hub.new_id)
+    return PublishedKey(made["kid"], made["active_from"], None)
+
+
+def list_published(conn: sa.Connection, now: datetime) -> tuple[PublishedKey, ...]:
+    """The keys that tools may meet, the newest first."""
+    rows = conn.execute(_published(now, signing_keys.c.kid, signing_keys.c.active_from, signing_keys.c.published_until))
+    return tuple(PublishedKey(row.kid, row.active_from, row.published_until) for row in rows)
+
+
+def key_set(conn: sa.Connection, now: datetime) -> dict[str, Any]:
+    """The JWKS (RFC 7517) of the published keys: public halves alone."""
+    return {"keys": [orjson.loads(row.public_jwk) for row in conn.execute(_published(now, signing_keys.c.public_jwk))]}
+
+
+def _published(now: datetime, *columns: sa.Column[Any]) -> sa.Select[Any]:
+    until = signing_keys.c.published_until
+    return sa.select(*columns).where(sa.or_(until.is_(None), until > now)).order_by(signing_keys.c.active_from.desc())
+
+
+def _make(hub: Hub, active_from: datetime) -> dict[str, Any]:
+    """The row of a new key. It takes a tenth of a second: never inside a transaction."""
+    private = rsa.generate_private_key(public_exponent=65537, key_size=BITS)
+    pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    key = RSAKey.import_key(pem)
+    kid = key.thumbprint()
+    public = key.as_dict(private=False) | {"kid": kid, "alg": ALGORITHM, "use": "sig"}
+    return {
+        "kid": kid,
+        "private_key": hub.seal(_SEAL, pem),
+        "public_jwk": orjson.dumps(public, option=orjson.OPT_SORT_KEYS).decode(),
+        "active_from": active_from,
+        "published_until": None,
+    }

@@ -1,0 +1,258 @@
+"""A launch of a course at its provider's LMS, from the click to the token with which the course reports.
+
+`start` writes the launch and gives the address at which the tool's login begins. The tool sends the browser back to
+the hub's authentication endpoint, where `consume` lets the launch go through exactly once (`hub.lti.login`).
+With the id_token the course is given a fetch URL, which gives a token for the LRS, once too (cmi5 section 8.2).
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+import sqlalchemy as sa
+from flask_babel import gettext as _
+
+from connectors import xapi
+from hub import registry
+from hub.lti.contexts import Context
+from hub.registry import Deployment, Tool
+from hub.tables import enrollments, launches
+from lrs.database import insert_all, upsert
+from mappings.course import Course
+
+if TYPE_CHECKING:
+    from hub.runtime import Hub
+
+#: The tool's login has to come back within this time; later a launch is a stale bookmark, or an attack.
+HINT_LIFE = timedelta(minutes=5)
+
+#: How long a course may report about one launch.
+TOKEN_LIFE = timedelta(hours=8)
+
+_HINT = "launch-hint"
+_FETCH = "launch-fetch"
+_TOKEN = "launch-token"  # noqa: S105  # a purpose of the keyring
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRefused:
+    """Why a course cannot be opened: which check failed, and in words for the one who asked."""
+
+    check: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One launch: who, which course, where, when, and how far it came. ``session`` is the one that asked for it."""
+
+    id: UUID
+    learner: UUID
+    session: bytes
+    tool: int
+    deployment: int
+    course: int
+    activity: str
+    actor: str
+    registration: UUID
+    target_link_uri: str
+    locale: str
+    created_at: datetime
+    hint_used_at: datetime | None
+    fetched_at: datetime | None
+    token_until: datetime | None
+
+    @property
+    def context(self) -> Context:
+        """Where its scores go."""
+        return Context(self.deployment, self.course)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchRefused:
+    """Why a fetch URL gives no token: cmi5's ``error-code`` and ``error-text`` (section 8.2.3)."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    course_id: int
+    course: Course
+    tool: Tool
+    deployment: Deployment
+
+
+def start(hub: Hub, *, learner: UUID, session: bytes, course_id: int, locale: str) -> str | LaunchRefused:
+    """Begin a launch: where to send the browser, or why not.
+
+    The address is the tool's login with the parameters of a third-party initiated login (1EdTech Security Framework
+    1.0 section 5.1.1.1, LTI 1.3 Core section 4.1).
+    """
+    with hub.db.read() as conn:
+        target = _find_target(conn, hub, course_id)
+    if isinstance(target, LaunchRefused):
+        return target
+    launch_id = hub.new_id()
+    hub.db.run(lambda conn: _write(conn, hub, target, launch_id, learner, session, locale))
+    parameters = {
+        "iss": hub.base_url,
+        "login_hint": str(learner),
+        "target_link_uri": target.course.launch_url,
+        "lti_message_hint": hub.keyring.sign(_HINT, str(launch_id), hub.clock() + HINT_LIFE),
+        "client_id": target.tool.client_id,
+        "lti_deployment_id": target.deployment.deployment_id,
+    }
+    return _with_parameters(target.tool.login_url, parameters)
+
+
+def find(conn: sa.Connection, launch_id: UUID) -> Launch | None:
+    """The launch with that id."""
+    columns = [launches.c[name] for name in Launch.__dataclass_fields__]
+    row = conn.execute(sa.select(*columns).where(launches.c.id == launch_id)).first()
+    return None if row is None else Launch(**row._mapping)
+
+
+def find_by_hint(conn: sa.Connection, hub: Hub, hint: str) -> Launch | None:
+    """The launch that this ``lti_message_hint`` was given for; None where it is forged or over."""
+    value = hub.keyring.verify(_HINT, hint, hub.clock())
+    return find(conn, UUID(value)) if isinstance(value, str) else None
+
+
+def is_enrolled(conn: sa.Connection, learner: UUID, context: Context) -> bool:
+    """Whether the learner may be launched and graded in that context."""
+    return conn.execute(_enrollment(learner, context).with_only_columns(enrollments.c.launch)).first() is not None
+
+
+def consume(conn: sa.Connection, hub: Hub, launch: Launch, fetch_secret: str) -> bool:
+    """Let the launch go through; False if it went through before. One statement decides, so there is no second."""
+    statement = (
+        sa.update(launches)
+        .where(launches.c.id == launch.id, launches.c.hint_used_at.is_(None))
+        .values(hint_used_at=hub.clock(), fetch_secret=hub.keyring.digest(_FETCH, fetch_secret))
+    )
+    return conn.execute(statement).rowcount == 1
+
+
+def fetch_url(hub: Hub, launch: Launch, secret: str) -> str:
+    """Where the course gets its token for the LRS, once."""
+    return f"{hub.base_url}/lti/platform/fetch/{launch.id}/{secret}"
+
+
+def fetch_token(hub: Hub, launch_id: UUID, secret: str) -> str | FetchRefused:
+    """The token with which the course of this launch reports, the first time; later cmi5's error.
+
+    What is stored is a digest: nobody can be given the same token again.
+    """
+    now = hub.clock()
+    query = sa.select(launches.c.fetch_secret, launches.c.hint_used_at).where(launches.c.id == launch_id)
+    with hub.db.read() as conn:
+        row = conn.execute(query).first()
+    given = hub.keyring.digest(_FETCH, secret)
+    if row is None or row.fetch_secret is None or not hmac.compare_digest(row.fetch_secret, given):
+        return FetchRefused("2", "This fetch URL belongs to no launch. Open the course again from the hub.")
+    if row.hint_used_at + TOKEN_LIFE <= now:
+        return FetchRefused("2", "The launch of this fetch URL is over. Open the course again from the hub.")
+    token = base64.urlsafe_b64encode(hub.random(24)).decode()
+    statement = (
+        sa.update(launches)
+        .where(launches.c.id == launch_id, launches.c.fetched_at.is_(None))
+        .values(fetched_at=now, token=hub.keyring.digest(_TOKEN, token), token_until=now + TOKEN_LIFE)
+    )
+    with hub.db.write() as conn:
+        if conn.execute(statement).rowcount != 1:
+            return FetchRefused("1", "This fetch URL has been used. Open the course again from the hub.")
+    return base64.b64encode(f"{launch_id}:{token}".encode()).decode()
+
+
+def registration_id(hub: Hub, learner: UUID, course: str) -> UUID:
+    """The xAPI registration of a learner and a course: every launch of the two reports under one."""
+    return xapi.statement_id("registration", hub.base_url, str(learner), course)
+
+
+def _find_target(conn: sa.Connection, hub: Hub, course_id: int) -> _Target | LaunchRefused:
+    listed = hub.courses.current(conn).by_id.get(course_id)
+    if listed is None:
+        return LaunchRefused("course", _("This course is not in the catalogue any more."))
+    if not listed.course.launch_url:
+        return LaunchRefused(
+            "not_launchable", _("This course cannot be opened from here. Ask its provider how to join.")
+        )
+    connector = registry.find_connector(conn, listed.course.provider)
+    tool = None if connector is None else registry.tool_of_connector(conn, connector.id)
+    if tool is None:
+        return LaunchRefused("no_tool", _("The provider's system is not connected yet. Tell an administrator."))
+    if tool.disabled:
+        return LaunchRefused(
+            "tool_disabled", _("The provider's system is switched off at the moment. Try again later.")
+        )
+    deployment = deployment_for(listed.course, registry.deployments_of(conn, tool.id))
+    if deployment is None:
+        return LaunchRefused("no_deployment", _("The provider has no such branch any more. Tell an administrator."))
+    if deployment.disabled:
+        return LaunchRefused("deployment_disabled", _("This branch of the provider is switched off. Try again later."))
+    return _Target(listed.id, listed.course, tool, deployment)
+
+
+def deployment_for(course: Course, deployments: tuple[Deployment, ...]) -> Deployment | None:
+    """The tenant that gives the course: the one that it names, else the tool's first."""
+    if not course.deployment:
+        return deployments[0] if deployments else None
+    return next((each for each in deployments if course.deployment in (each.name, each.deployment_id)), None)
+
+
+def _write(
+    conn: sa.Connection, hub: Hub, target: _Target, launch_id: UUID, learner: UUID, session: bytes, locale: str
+) -> None:
+    now = hub.clock()
+    registration = registration_id(hub, learner, target.course.id)
+    row = {
+        "id": launch_id,
+        "learner": learner,
+        "session": session,
+        "tool": target.tool.id,
+        "deployment": target.deployment.id,
+        "course": target.course_id,
+        "activity": target.course.id,
+        "actor": orjson.dumps(xapi.account(hub.base_url, str(learner))).decode(),
+        "registration": registration,
+        "target_link_uri": target.course.launch_url,
+        "locale": locale,
+        "created_at": now,
+    }
+    insert_all(conn, launches, [row])
+    enrollment = {
+        "learner": learner,
+        "deployment": target.deployment.id,
+        "course": target.course_id,
+        "registration": registration,
+        "launch": launch_id,
+        "first_at": now,
+        "last_at": now,
+    }
+    upsert(conn, enrollments, enrollment, update=["launch", "last_at"])
+
+
+def _enrollment(learner: UUID, context: Context) -> sa.Select[tuple[UUID]]:
+    key = enrollments.c
+    return sa.select(key.learner).where(
+        key.learner == learner, key.deployment == context.deployment, key.course == context.course
+    )
+
+
+def lock_enrollment(conn: sa.Connection, learner: UUID, context: Context) -> bool:
+    """Whether the learner is enrolled there; and nobody else writes a score of hers there until this one is written."""
+    return conn.execute(_enrollment(learner, context).with_for_update()).first() is not None
+
+
+def _with_parameters(url: str, parameters: dict[str, str]) -> str:
+    """The address with further parameters; one that has a query keeps it (Moodle's login does)."""
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"

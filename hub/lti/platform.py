@@ -1,0 +1,130 @@
+"""What machines ask of the platform itself: its configuration, its key set, and access tokens."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from urllib.parse import parse_qsl
+
+import flask
+import orjson
+import structlog
+from werkzeug.exceptions import HTTPException
+
+from hub.bodies import read_body
+from hub.lti import keys, tokens
+from hub.lti.scopes import GRANTED
+from hub.lti.tokens import TokenRefused
+from hub.lti.toolkeys import ToolKeys
+from hub.runtime import current
+
+log = structlog.get_logger()
+
+#: No assertion needs more.
+LARGEST = 64 * 1024
+
+#: How long a tool may keep the key set: shorter than a key is published before and after it signs.
+KEY_SET_SECONDS = 300
+
+
+def configuration() -> flask.Response:
+    """OpenID Connect Discovery, with LTI's part (1EdTech LTI Dynamic Registration 1.0 section 2.1)."""
+    base_url = current().base_url
+    platform = f"{base_url}/lti/platform"
+    return flask.jsonify(
+        {
+            "issuer": base_url,
+            "authorization_endpoint": f"{platform}/auth",
+            "token_endpoint": f"{platform}/token",
+            "token_endpoint_auth_methods_supported": ["private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": [tokens.ALGORITHM],
+            "jwks_uri": f"{platform}/jwks",
+            "scopes_supported": ["openid", *GRANTED],
+            "response_types_supported": ["id_token"],
+            "response_modes_supported": ["form_post"],
+            "grant_types_supported": ["implicit", "client_credentials"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [keys.ALGORITHM],
+            "claims_supported": ["iss", "sub", "name", "given_name", "family_name", "email", "locale"],
+            "https://purl.imsglobal.org/spec/lti-platform-configuration": {
+                "product_family_code": "wkmb-hub",
+                "version": version("wkmb-hub"),
+                "messages_supported": [{"type": "LtiResourceLinkRequest"}],
+                "variables": [
+                    "User.id",
+                    "Context.id",
+                    "Context.title",
+                    "ResourceLink.id",
+                    "ResourceLink.title",
+                    "Message.locale",
+                    "Message.returnUrl",
+                    "Person.name.full",
+                    "Person.email.primary",
+                ],
+            },
+        }
+    )
+
+
+def key_set() -> flask.Response:
+    """The public keys with which id_tokens are checked."""
+    hub = current()
+    keys.ensure(hub)
+    with hub.db.read() as conn:
+        response = flask.jsonify(keys.key_set(conn, hub.clock()))
+    response.headers["Cache-Control"] = f"public, max-age={KEY_SET_SECONDS}"
+    return response
+
+
+class TokenEndpoint:
+    """``/lti/platform/token``; one object per application, because it keeps the tools' keys."""
+
+    def __init__(self, tool_keys: ToolKeys) -> None:
+        self._tool_keys = tool_keys
+
+    def answer(self) -> flask.Response:
+        """The access token, or the error, as RFC 6749 sections 5.1 and 5.2 have it."""
+        form = _read_form()
+        if isinstance(form, TokenRefused):
+            return _refusal(form)
+        granted = tokens.grant(current(), self._tool_keys, form)
+        if isinstance(granted, TokenRefused):
+            return _refusal(granted)
+        said = {
+            "access_token": granted.token,
+            "token_type": "Bearer",
+            "expires_in": int(tokens.LIFE.total_seconds()),
+            "scope": " ".join(granted.scopes),
+        }
+        return _json(said)
+
+
+def _read_form() -> dict[str, str] | TokenRefused:
+    """The form of the request; one parameter twice is refused (RFC 6749 section 3.2)."""
+    if flask.request.mimetype != "application/x-www-form-urlencoded":
+        return TokenRefused("content_type", "invalid_request", "Send a form: application/x-www-form-urlencoded.")
+    try:
+        body = read_body(flask.request.environ, limit=LARGEST)
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100)
+    except HTTPException as error:
+        return TokenRefused("body", "invalid_request", error.description or "The body cannot be read.")
+    except ValueError:
+        return TokenRefused("body", "invalid_request", "The body is not a form in UTF-8.")
+    form = dict(pairs)
+    if len(form) != len(pairs):
+        return TokenRefused("body", "invalid_request", "A parameter stands in the form twice.")
+    return form
+
+
+def _refusal(refused: TokenRefused) -> flask.Response:
+    log.info("token_refused", check=refused.check, error=refused.error)
+    response = _json({"error": refused.error, "error_description": refused.why}, refused.status)
+    if refused.status == 429:
+        response.headers["Retry-After"] = "60"
+    return response
+
+
+def _json(value: dict[str, object], status: int = 200) -> flask.Response:
+    response = flask.Response(orjson.dumps(value), status=status, content_type="application/json")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Pragma"] = "no-cache"
+    return response
