@@ -303,7 +303,7 @@ class _Causes:
 def _replace_pending(conn: sa.Connection, learner: UUID, policy: str, found: Iterable[Pending]) -> None:
     """Write down what is missing now. Most recomputations change little of it, so only that is written."""
     mine = (pending.c.learner == learner, pending.c.policy == policy)
-    before = dict(conn.execute(sa.select(pending.c.course, pending.c.document).where(*mine)).tuples().all())
+    before = {row.course: row.document for row in conn.execute(sa.select(pending).where(*mine))}
     wanted = {each.course: ledger.pending_document(each) for each in found}
     gone = sorted(course for course, document in before.items() if wanted.get(course) != document)
     for begin in range(0, len(gone), _PART):
