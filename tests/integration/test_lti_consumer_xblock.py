@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import requests
 
-from wkmbpeers.visitor import Visitor
+from hub.demo.visitor import Visitor
 from wkmbtest.postgresql import free_port
 from wkmbtest.processes import ROOT, answers, kill_group, wait_until
 from wkmbtest.requirements import missing

@@ -33,7 +33,7 @@ from connectors.sandbox.platforms import Platform, Platforms
 from connectors.sandbox.store import Store
 from connectors.sandbox.web import Sandbox, create_app
 from connectors.sandbox.wire import Wire
-from wkmbpeers.visitor import Visitor
+from hub.demo.visitor import Visitor
 
 CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
 AGS = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"

@@ -14,7 +14,7 @@ from typing import Any
 
 import requests
 
-from wkmbpeers.visitor import Page, Visitor
+from hub.demo.visitor import Page, Visitor
 from wkmbtest.processes import HubProcess
 
 NIP = "198503152010012004"
