@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from connectors import checks
 from connectors.base import Check, ConnectorError
 from connectors.external_lrs import ExternalLRS
-from hub import pulls, registry, sync
+from hub import pulls, registry, siasn, sync
 from hub.registry import Connector, Credential, Deployment, Tool
 from hub.tables import connection_tests
 from lrs import query
@@ -123,12 +123,21 @@ def _test_csv(hub: Hub, connector: Connector) -> Iterator[Check]:
     yield _check_reports(runs[0].started if runs else None, action)
 
 
+def _test_siasn(hub: Hub, connector: Connector) -> Iterator[Check]:
+    try:
+        with siasn.opened(hub, connector) as system:
+            yield from system.test(hub.clock)
+    except ConnectorError as error:
+        yield checks.failed("credential", error)
+
+
 _TESTS: Mapping[str, Callable[[Hub, Connector], Iterator[Check]]] = MappingProxyType(
     {
         "lti": _test_lti,
         "xapi-pull": _test_pull,
         "xapi-push": _test_push,
         "csv": _test_csv,
+        "siasn": _test_siasn,
     }
 )
 

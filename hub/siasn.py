@@ -7,20 +7,38 @@ system is down, a token is refused): whatever comes after would fail too, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 
 from connectors.base import ConnectorError
-from connectors.siasn import SIASN, AlreadyThere, Hours, NotSaved, Outcome, Saved
+from connectors.siasn import SIASN, AlreadyThere, Hours, NotSaved, Outcome, Saved, SIASNSettings
+from hub import ledger, registry
+from hub.crypto import SealBroken
+from hub.errors import HubError
+from hub.ledger import Entry
+from hub.registry import Connector
 from hub.siasn_tables import siasn_entries
+from hub.tables import course_versions, learners
 from lrs.database import Database, upsert
+from mappings.course import Course
+from mappings.policy import Policy
+
+if TYPE_CHECKING:
+    from hub.runtime import Hub
 
 #: A process that has been handing over one entry for so long is dead.
 SENDING = timedelta(minutes=10)
+
+#: So many people are looked at together.
+_PAGE = 200
 
 #: The certificate's PDF of an entry, where there is one.
 FindCertificate = Callable[[Hours], bytes | None]
@@ -135,3 +153,165 @@ def _is_settled(before: sa.Row[Any] | None, *, again: bool) -> bool:
     if before is None:
         return False
     return bool(before.is_settled) or (before.reason is not None and not again)
+
+
+# One hub's handing over ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What SIASN was told and the ledger has taken back since: somebody has to correct it there by hand."""
+
+    entry: str
+    siasn_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What was done for some people: their hours, and what has to be corrected."""
+
+    export: Export
+    corrections: tuple[Correction, ...]
+
+
+def add(
+    conn: sa.Connection,
+    hub: Hub,
+    name: str,
+    *,
+    by: str,
+    url: str,
+    token_url: str,
+    key: str,
+    secret: str,
+    sso_token: str,
+    institution_id: str = "",
+    location_id: str = "",
+    internal: bool = False,
+) -> Connector:
+    """Hand hours over to the SIASN at this address, when somebody asks for it."""
+    for what, each in (("address", url), ("token URL", token_url)):
+        registry.check_url(what, each, internal=internal)
+    if not key or not secret or not sso_token:
+        action = "The gateway's key and secret come from BKN, the token from its single sign-on."
+        raise HubError("credential_missing", "SIASN asks for a key, a secret and a token.", action=action)
+    settings = {"url": url.rstrip("/"), "token_url": token_url, "key": key, "institution_id": institution_id,
+                "location_id": location_id}  # fmt: skip
+    return registry.add_connector(
+        conn, hub, name, "siasn", by=by, internal=internal, settings=settings, secret=join_secrets(secret, sso_token)
+    )
+
+
+def join_secrets(secret: str, sso_token: str) -> str:
+    """Both secrets of a siasn connector as the one that `hub.registry` keeps."""
+    return orjson.dumps([secret, sso_token]).decode()
+
+
+@contextmanager
+def opened(hub: Hub, connector: Connector) -> Iterator[SIASN]:
+    """SIASN, ready to be called. Raises `ConnectorError` where its secrets cannot be read any more."""
+    try:
+        with hub.db.read() as conn:
+            secret, sso_token = orjson.loads(registry.open_secret(conn, hub, connector.id))
+    except SealBroken as error:
+        advice = f"Start the hub with the one of before, or enter both again: wkmb connector secret {connector.name}"
+        raise ConnectorError(
+            connector.name, "its secrets cannot be opened with this WKMB_SECRET_KEY", advice, code="secret_sealed"
+        ) from error
+    said = connector.settings
+    settings = SIASNSettings(
+        said["url"], said["token_url"], said["key"], secret, sso_token, said["institution_id"], said["location_id"]
+    )
+    with hub.new_session(internal=connector.internal) as session:
+        yield SIASN(settings, session)
+
+
+def hand_over(
+    hub: Hub, connector: Connector, year: int, *, dry_run: bool = False, again: bool = False
+) -> Iterator[Part]:
+    """Hand over a year's hours, some people's at a time; the last part says why it ended early, if it did.
+
+    The hours are those of the policy that is official in that year.
+    """
+    with opened(hub, connector) as siasn:
+        export = SIASNExport(hub.db, siasn, connector.id, hub.clock)
+        for hours, taken_back in _hours(hub, year):
+            done = export.run(hours, dry_run=dry_run, again=again)
+            with hub.db.read() as conn:
+                corrections = _corrections(conn, connector.id, [each.entry for each in hours], taken_back)
+            yield Part(done, corrections)
+            if done.error is not None:
+                return
+
+
+def _corrections(
+    conn: sa.Connection, connector: int, live: Sequence[str], taken_back: Sequence[str]
+) -> tuple[Correction, ...]:
+    """What SIASN has of these entries that were taken back, unless another entry stands for it now."""
+    there = {row.siasn_id for row in _known(conn, connector, live).values()}
+    known = _known(conn, connector, taken_back)
+    return tuple(
+        Correction(entry, row.siasn_id)
+        for entry, row in sorted(known.items())
+        if row.siasn_id is not None and row.siasn_id not in there
+    )
+
+
+def _hours(hub: Hub, year: int) -> Iterator[tuple[list[Hours], list[str]]]:
+    """The live hours of a year, and the entries that were taken back, some people's at a time."""
+    after: UUID | None = None
+    while True:
+        with hub.db.read() as conn:
+            policy = hub.policies.active(conn, year)
+            people = _people(conn, after)
+            found = [(nip, entry) for id, nip in people for entry in ledger.of_year(conn, id, policy.name, year)
+                     if entry.reverses is None]  # fmt: skip
+            courses = _courses(conn, {entry.course_digest for _, entry in found})
+        if found:
+            live = [_hours_of(nip, entry, courses[entry.course_digest], policy)
+                    for nip, entry in found if not entry.is_reversed]  # fmt: skip
+            yield live, [entry.id for _, entry in found if entry.is_reversed]
+        if len(people) < _PAGE:
+            return
+        after = people[-1][0]
+
+
+def _people(conn: sa.Connection, after: UUID | None) -> list[tuple[UUID, str]]:
+    query = sa.select(learners.c.id, learners.c.nip).order_by(learners.c.id).limit(_PAGE)
+    if after is not None:
+        query = query.where(learners.c.id > after)
+    return [(row.id, row.nip) for row in conn.execute(query)]
+
+
+def _courses(conn: sa.Connection, digests: set[str]) -> dict[str, Course]:
+    """The versions that entries were valued by."""
+    query = sa.select(course_versions.c.digest, course_versions.c.document)
+    rows = conn.execute(query.where(course_versions.c.digest.in_(sorted(digests))))
+    return {row.digest: Course.from_json(row.document) for row in rows}
+
+
+def _hours_of(nip: str, entry: Entry, course: Course, policy: Policy) -> Hours:
+    form = policy.forms[entry.form]
+    certificate = next((check for check in entry.checks if check.code == "certificate"), None)
+    return Hours(
+        entry=entry.id,
+        nip=nip,
+        course=course.title("id"),
+        organiser=(certificate.subject if certificate else "") or course.provider,
+        form=entry.form,
+        kind_id=form.siasn_jenis_diklat_id,
+        certificate_kind=form.siasn_jenis_kursus_sertipikat,
+        centi_jp=entry.centi_jp,
+        start=entry.on,
+        end=entry.on,
+        number=certificate.value if certificate else own_number(entry),
+    )
+
+
+def own_number(entry: Entry) -> str:
+    """The number of an entry whose course gives no certificate.
+
+    The same for what is entered again after it was taken back: SIASN knows it by this number.
+    """
+    what = orjson.dumps([entry.learner.hex, entry.course, entry.period])
+    return f"WKMB/{entry.year}/{sha256(what).hexdigest()[:16].upper()}"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
 import sqlalchemy as sa
 
-from connectors.base import Check
+from connectors.base import Check, ConnectorError
 from connectors.external_lrs import VERSIONS
-from hub import completions, connections, pulls, registry, sync
+from connectors.siasn import AlreadyThere, NotSaved, Saved, WouldSave
+from hub import completions, connections, pulls, registry, siasn, sync
 from hub.cli.base import Failed, actor, json_option, opened, read_secret, say
 from hub.registry import Connector
 from hub.runtime import Hub
@@ -23,8 +25,15 @@ from mappings.shipped import VOCABULARIES
 #: A completion file is read whole.
 MAX_BYTES = 32 * 1024 * 1024
 
-#: Options that only another LRS has.
-_PULL_OPTIONS = ("url", "key", "secret_stdin", "version", "every")
+#: Which options a kind has beside those that all have, and which of them it needs.
+_OPTIONS = {
+    "xapi-pull": ("url", "key", "secret_stdin", "version", "every"),
+    "siasn": ("url", "key", "secret_stdin", "token_url", "institution_id", "location_id"),
+}
+_NEEDED = {
+    "xapi-pull": ("url", "key", "secret_stdin"),
+    "siasn": ("url", "key", "secret_stdin", "token_url"),
+}
 
 
 @click.group()
@@ -39,14 +48,20 @@ def connector() -> None:
               help="What its verbs and types mean.")  # fmt: skip
 @click.option("--trusted-jp", metavar="JP", help="Its certificates may state JP, up to this much each.")
 @click.option("--internal", is_flag=True, help="Allow http and private or loopback addresses for this system.")
-@click.option("--url", help="xapi-pull: the endpoint of its LRS, before /statements.")
-@click.option("--key", help="xapi-pull: the key that it gave us.")
-@click.option("--secret-stdin", is_flag=True, help="xapi-pull: read its secret from the first line of standard input.")
+@click.option("--url", help="xapi-pull: the endpoint, before /statements. siasn: the address up to /apisiasn/1.0.")
+@click.option("--key", help="xapi-pull, siasn: the key that was given to us.")
 @click.option(
-    "--version", type=click.Choice(VERSIONS), help=f"xapi-pull: the version it speaks.  [default: {VERSIONS[0]}]"
-)
-@click.option("--every", type=click.IntRange(pulls.SHORTEST_EVERY, pulls.LONGEST_EVERY), metavar="SECONDS",
-              help=f"xapi-pull: how often it is asked.  [default: {pulls.EVERY}]")  # fmt: skip
+    "--secret-stdin", is_flag=True,
+    help="xapi-pull, siasn: read the secret from standard input; siasn: and the sign-on token from its second line.",
+)  # fmt: skip
+@click.option("--version", type=click.Choice(VERSIONS), help=f"xapi-pull: what it speaks.  [default: {VERSIONS[0]}]")
+@click.option(
+    "--every", type=click.IntRange(pulls.SHORTEST_EVERY, pulls.LONGEST_EVERY), metavar="SECONDS",
+    help=f"xapi-pull: how often it is asked.  [default: {pulls.EVERY}]",
+)  # fmt: skip
+@click.option("--token-url", metavar="URL", help="siasn: where the gateway gives tokens.")
+@click.option("--institution-id", metavar="ID", help="siasn: instansiId of the ministry.")
+@click.option("--location-id", metavar="ID", help="siasn: lokasiId of the ministry.")
 @json_option
 def add(
     name: str,
@@ -58,19 +73,22 @@ def add(
     **options: Any,
 ) -> None:
     """Make the system NAME known; the `provider` of its courses is this name."""
+    common: dict[str, Any] = {"internal": internal, "by": actor()}
     centi = None if trusted_jp is None else _centi_jp(trusted_jp)
-    given = {option: options[option] for option in _PULL_OPTIONS if options[option]}
-    if kind != "xapi-pull" and given:
-        names = ", ".join(f"--{option.replace('_', '-')}" for option in given)
-        raise click.UsageError(f"{names}: only a connector of kind xapi-pull has that.")
-    common: dict[str, Any] = {"internal": internal, "vocabulary": vocabulary, "trusted_centi_jp": centi, "by": actor()}
-    if kind == "xapi-pull":
-        pulled = _pull_options(given)
-        with opened() as hub:
-            made = hub.db.run(lambda conn: pulls.add(conn, hub, name, **pulled, **common))
-    else:
-        with opened() as hub:
-            made = hub.db.run(lambda conn: registry.add_connector(conn, hub, name, kind, **common))
+    reports: dict[str, Any] = {"vocabulary": vocabulary, "trusted_centi_jp": centi}
+    given: dict[str, Any] = {option: value for option, value in options.items() if value}
+
+    def work(conn: sa.Connection) -> Connector:
+        if kind == "xapi-pull":
+            return pulls.add(conn, hub, name, **given, **reports, **common)
+        if kind == "siasn":
+            return siasn.add(conn, hub, name, **given, **common)
+        return registry.add_connector(conn, hub, name, kind, **reports, **common)
+
+    with opened() as hub:
+        registry.check_kind(kind)
+        given = _given(kind, given)
+        made = hub.db.run(work)
     say(_value(made), as_json, f"{name} is known as a system of kind {kind}. {_next_step(made)}")
 
 
@@ -136,13 +154,19 @@ def test(ctx: click.Context, name: str, as_json: bool) -> None:
 @click.option("--secret-stdin", is_flag=True, required=True, help="Read the secret from standard input.")
 @json_option
 def secret(name: str, secret_stdin: bool, as_json: bool) -> None:
-    """Change the secret that the hub sends to the system NAME."""
+    """Change the secret that the hub sends to the system NAME (siasn: a second line with the sign-on token)."""
     del secret_stdin  # Required, so that nobody writes a secret on a command line.
-    given = read_secret()
     with opened() as hub:
+        with hub.db.read() as conn:
+            found = registry.named_connector(conn, name)
+        if found.kind not in _OPTIONS:
+            raise Failed(f"{name} is of kind {found.kind}: the hub sends it no secret.")
+        given = read_secret()
+        if found.kind == "siasn":
+            given = siasn.join_secrets(given, read_secret())
 
         def work(conn: sa.Connection) -> None:
-            registry.set_secret(conn, hub, registry.named_connector(conn, name), given, by=actor())
+            registry.set_secret(conn, hub, found, given, by=actor())
 
         hub.db.run(work)
     say({"name": name}, as_json, f"{name} is called with the new secret.")
@@ -152,27 +176,26 @@ def secret(name: str, secret_stdin: bool, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="csv: the completion file.")
 @click.option("--skip-bad", is_flag=True, help="csv: store the good rows although others are refused.")
+@click.option(
+    "--year", type=click.IntRange(2000, 2100), help="siasn: whose hours are handed over.  [default: this one]"
+)
+@click.option("--dry-run", is_flag=True, help="siasn: show what would be sent, and send nothing.")
+@click.option("--again", is_flag=True, help="siasn: try what was refused before, too.")
 @json_option
 @click.pass_context
-def sync_(ctx: click.Context, name: str, file: Path | None, skip_bad: bool, as_json: bool) -> None:
-    """Fetch from the system NAME now, whatever its schedule says; or import a file that it sent."""
+def sync_(ctx: click.Context, /, name: str, as_json: bool, **options: Any) -> None:
+    """Do now what is done with the system NAME: pull from it, import its file, or hand hours over to it."""
     with opened() as hub:
         with hub.db.read() as conn:
             found = registry.named_connector(conn, name)
-        if (found.kind == "csv") != (file is not None):
-            advice = "needs --file FILE" if found.kind == "csv" else "takes no file"
-            raise click.UsageError(f"{name} is of kind {found.kind}, which {advice}.")
-        if file is not None:
-            ctx.exit(_import_file(hub, found, file, skip_bad=skip_bad, as_json=as_json))
-        if found.kind != "xapi-pull":
+        allowed = {"csv": {"file", "skip_bad"}, "siasn": {"year", "dry_run", "again"}}.get(found.kind, set())
+        for option in sorted({option for option, value in options.items() if value} - allowed):
+            raise click.UsageError(f"--{option.replace('_', '-')}: {name} is of kind {found.kind}, which has none.")
+        if found.kind == "csv" and options["file"] is None:
+            raise click.UsageError(f"{name} is of kind csv: say which with --file FILE.")
+        if found.kind not in _SYNCS:
             raise Failed(f"{name} is of kind {found.kind}: it calls the hub, and there is nothing to fetch.")
-        pull = pulls.create_sync(hub, lambda: False).run(found.id, force=True)
-    if pull is None:
-        raise Failed(f"{name} is being pulled by another process. See: wkmb connector status {name}")
-    say(_pull(pull), as_json, f"{pull.stored} stored, {pull.repeated} were there, {pull.set_aside} set aside.")
-    if pull.error is not None:
-        raise Failed(str(pull.error))
-    ctx.exit(0 if pull.state == "ok" else 1)
+        ctx.exit(_SYNCS[found.kind](hub, found, as_json, **{option: options[option] for option in allowed}))
 
 
 def check_values(checks: Iterable[Check]) -> list[dict[str, str]]:
@@ -188,11 +211,18 @@ def check_lines(checks: Iterable[Check]) -> list[str]:
 # Adding ----------------------------------------------------------------------------------------------------------
 
 
-def _pull_options(given: dict[str, Any]) -> dict[str, Any]:
-    for option in ("url", "key", "secret_stdin"):
+def _given(kind: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The options of this kind, with the secrets that standard input holds."""
+    for option in given.keys() - set(_OPTIONS.get(kind, ())):
+        raise click.UsageError(f"--{option.replace('_', '-')}: a connector of kind {kind} has no such thing.")
+    for option in _NEEDED.get(kind, ()):
         if option not in given:
-            raise click.UsageError(f"A connector of kind xapi-pull needs --{option.replace('_', '-')}.")
-    return {name: value for name, value in given.items() if name != "secret_stdin"} | {"secret": read_secret()}
+            raise click.UsageError(f"A connector of kind {kind} needs --{option.replace('_', '-')}.")
+    if given.pop("secret_stdin", False):
+        given["secret"] = read_secret()
+    if kind == "siasn":
+        given["sso_token"] = read_secret()
+    return given
 
 
 def _centi_jp(text: str) -> int:
@@ -211,6 +241,7 @@ def _next_step(made: Connector) -> str:
         "lti": f"Register what is launched: wkmb tool add NAME --connector {made.name}",
         "xapi-push": f"Let it in: wkmb credential add NAME --key K --secret-stdin --connector {made.name}",
         "xapi-pull": f"Try it: wkmb connector test {made.name}",
+        "siasn": f"Try it: wkmb connector test {made.name}",
         "csv": f"Import what it sends: wkmb connector sync {made.name} --file FILE",
     }[made.kind]
 
@@ -218,7 +249,18 @@ def _next_step(made: Connector) -> str:
 # Running ---------------------------------------------------------------------------------------------------------
 
 
-def _import_file(hub: Hub, found: Connector, file: Path, *, skip_bad: bool, as_json: bool) -> int:
+def _fetch(hub: Hub, found: Connector, as_json: bool) -> int:
+    pull = pulls.create_sync(hub, lambda: False).run(found.id, force=True)
+    if pull is None:
+        raise Failed(f"{found.name} is being pulled by another process. See: wkmb connector status {found.name}")
+    said = f"{pull.stored} stored, {pull.repeated} were there, {pull.set_aside} set aside."
+    say(_pull(pull), as_json, said)
+    if pull.error is not None:
+        raise Failed(str(pull.error))
+    return 0 if pull.state == "ok" else 1
+
+
+def _import_file(hub: Hub, found: Connector, as_json: bool, *, file: Path, skip_bad: bool) -> int:
     if file.stat().st_size > MAX_BYTES:
         raise Failed(f"{file} is larger than {MAX_BYTES // 2**20} MiB. Split it.")
     done = completions.import_file(hub, found, file.read_bytes(), skip_bad=skip_bad)
@@ -229,6 +271,46 @@ def _import_file(hub: Hub, found: Connector, file: Path, *, skip_bad: bool, as_j
     said = f"{done.stored} stored, {done.repeated} were there."
     say(value, as_json, said if done.run else "Nothing was stored. Correct the file, or use --skip-bad.")
     return 0 if done.run else 1
+
+
+def _hand_over(hub: Hub, found: Connector, as_json: bool, *, year: int | None, dry_run: bool, again: bool) -> int:
+    handed: list[dict[str, Any]] = []
+    corrections: list[dict[str, str]] = []
+    error: ConnectorError | None = None
+    try:
+        for part in siasn.hand_over(hub, found, year or hub.today().year, dry_run=dry_run, again=again):
+            handed += [_handed(each) for each in part.export.handed]
+            corrections += [asdict(each) for each in part.corrections]
+            error = part.export.error
+    except ConnectorError as failure:
+        error = failure
+    value = {"handed": handed, "corrections": corrections, "error": str(error) if error else None}
+    lines = [f"{each['entry']}\t{each['outcome']}\t{each['detail']}" for each in handed]
+    lines += [f"{each['entry']}\ttaken back here: correct it in SIASN, {each['siasn_id']}" for each in corrections]
+    say(value, as_json, *(lines or ["Nothing to hand over."]))
+    if error is not None:
+        raise Failed(str(error))
+    return 0
+
+
+_SYNCS: Mapping[str, Callable[..., int]] = MappingProxyType(
+    {"xapi-pull": _fetch, "csv": _import_file, "siasn": _hand_over}
+)
+
+
+def _handed(each: siasn.Handed) -> dict[str, Any]:
+    outcome = each.outcome
+    detail: Any = outcome.id if isinstance(outcome, Saved | AlreadyThere) else ""
+    if isinstance(outcome, WouldSave):
+        detail = {"path": outcome.path, "body": dict(outcome.body)}
+    elif isinstance(outcome, NotSaved):
+        detail = outcome.detail
+    return {"entry": each.entry, "outcome": _OUTCOMES[type(outcome)], "detail": detail}
+
+
+_OUTCOMES = MappingProxyType(
+    {Saved: "saved", AlreadyThere: "already_there", NotSaved: "not_saved", WouldSave: "would_save"}
+)
 
 
 def _pull(pull: Pull) -> dict[str, Any]:
