@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
@@ -9,40 +11,57 @@ import flask
 import structlog
 
 from hub import api, auth, errors, ingest, lti, operators, web, xapi
+from hub.metrics import Metrics
 from hub.runtime import Hub, current
+from lrs.statements import Prepared
+from lrs.store import Saved
 
 
-def create_app(hub: Hub) -> flask.Flask:
+def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:
     """The web application of one hub. Two of them in one process do not notice each other."""
+    metrics = metrics or Metrics()
     app = flask.Flask("hub")
     app.extensions["hub"] = hub
-    app.extensions["xapi"] = _lrs_services(hub)
+    app.extensions["xapi"] = _lrs_services(hub, metrics)
     # Bodies are read and bounded by hub.bodies; this is for the forms that Flask parses itself.
     app.config.update(SECRET_KEY=hub.keyring.key("flask"), MAX_FORM_MEMORY_SIZE=4 * 1024 * 1024)
     errors.register(app)
-    app.register_blueprint(operators.create_blueprint())
+    app.register_blueprint(operators.create_blueprint(metrics))
     app.register_blueprint(xapi.create_blueprint(lambda: cast(xapi.Services, flask.current_app.extensions["xapi"])))
     app.register_blueprint(lti.create_blueprint())
     api.register(app)
     web.register(app)
-    app.before_request(_name_request)
+    app.before_request(_begin_request)
+    app.after_request(partial(_end_request, metrics))
     return app
 
 
-def _name_request() -> None:
+def _begin_request() -> None:
     """Each request has a name in the logs."""
+    flask.g.began = time.perf_counter()
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request=current().new_id().hex[:12], method=flask.request.method)
 
 
-def _lrs_services(hub: Hub) -> xapi.Services:
+def _end_request(metrics: Metrics, response: flask.Response) -> flask.Response:
+    seconds = time.perf_counter() - flask.g.began
+    metrics.request(flask.request.endpoint, flask.request.method, response.status_code, seconds)
+    return response
+
+
+def _lrs_services(hub: Hub, metrics: Metrics) -> xapi.Services:
+    def accept(prepared: tuple[Prepared, ...], data: Mapping[str, bytes] | None) -> Saved:
+        saved = ingest.accept(hub, prepared, data)
+        metrics.saved(prepared, saved)
+        return saved
+
     return xapi.Services(
         db=hub.db,
         sequence=hub.sequence,
         clock=hub.clock,
         new_id=hub.new_id,
         authenticate=partial(auth.authenticate, hub),
-        accept=partial(ingest.accept, hub),
+        accept=accept,
         key=hub.keyring.key("xapi-more"),
         extra_keys=ingest.extra_keys,
         default_version=hub.settings.xapi_default_version,

@@ -7,14 +7,16 @@ import sqlalchemy as sa
 
 from hub import migrations
 from hub.errors import problem
+from hub.metrics import CONTENT_TYPE, Metrics
 from hub.runtime import current
 
 
-def create_blueprint() -> flask.Blueprint:
-    """/healthz and /readyz."""
+def create_blueprint(metrics: Metrics) -> flask.Blueprint:
+    """/healthz, /readyz and /metrics."""
     blueprint = flask.Blueprint("operators", __name__)
     blueprint.get("/healthz")(_healthz)
     blueprint.get("/readyz")(_readyz)
+    blueprint.add_url_rule("/metrics", "metrics", lambda: flask.Response(metrics.render(), content_type=CONTENT_TYPE))
     return blueprint
 
 

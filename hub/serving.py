@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import subprocess
 import sys
 import threading
@@ -17,8 +16,9 @@ from granian.constants import Interfaces
 
 from hub import logs
 from hub.application import create_app
+from hub.metrics import Metrics
 from hub.runtime import open_hub
-from hub.settings import read
+from hub.settings import read, shared_metrics
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ THREADS = 32
 def application() -> flask.Flask:
     """The application of one server process, on the environment's settings; granian calls it in each."""
     logs.configure()
-    return create_app(open_hub(read(), pool_size=THREADS))
+    return create_app(open_hub(read(), pool_size=THREADS), Metrics(shared_metrics()))
 
 
 def serve(host: str, port: int, processes: int, *, with_worker: bool) -> None:
@@ -46,21 +46,9 @@ def serve(host: str, port: int, processes: int, *, with_worker: bool) -> None:
         websockets=False,
         respawn_failed_workers=True,
         workers_kill_timeout=10,
-        process_name="wkmb",
     )
     with _worker() if with_worker else contextlib.nullcontext():
         server.serve()
-
-
-def is_taken(host: str, port: int) -> bool:
-    """Whether something listens there already."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return True
-    return False
 
 
 @contextlib.contextmanager

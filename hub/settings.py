@@ -24,6 +24,8 @@ SECRET_LENGTH = 32
 
 VERSIONS = ("1.0.3", "2.0.0")
 
+_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
 #: Where `serve` notes its address for commands that run beside it.
 _NOTE = "base_url"
 
@@ -79,6 +81,23 @@ def serve_at(address: str) -> None:
     note = Path(os.environ.get("WKMB_HOME") or "./var") / _NOTE
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(address, encoding="ascii")
+
+
+def share_metrics(folder: Path) -> None:
+    """Have this process and those that it starts count in files of this folder, which is emptied.
+
+    Before prometheus_client is imported, which looks for the folder then.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.db"):
+        path.unlink()
+    os.environ[_METRICS] = str(folder)
+
+
+def shared_metrics() -> Path | None:
+    """Where this process's counters are, if they are shared."""
+    path = os.environ.get(_METRICS)
+    return Path(path) if path else None
 
 
 def _last_served(home: Path) -> str:

@@ -18,6 +18,7 @@ from lrs import payloads
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hub.metrics import Metrics
     from hub.runtime import Hub
 
 log = structlog.get_logger()
@@ -30,12 +31,13 @@ HOUSE = timedelta(minutes=10)
 PATIENCE_SECONDS = 2.0
 
 
-def run(hub: Hub, stopping: threading.Event) -> None:
+def run(hub: Hub, stopping: threading.Event, metrics: Metrics) -> None:
     """Work until ``stopping`` is set; what is under way then is finished."""
     with _polling(hub, stopping):
         house_at = hub.clock()
         while not stopping.is_set():
             worked = _attempt("recognition", lambda: recognition.drain(hub), stopping)
+            metrics.recomputed(worked)
             if hub.clock() >= house_at:
                 _attempt("house", lambda: keep_house(hub), stopping)
                 house_at = hub.clock() + HOUSE

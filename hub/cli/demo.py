@@ -17,8 +17,8 @@ from typing import Any
 
 import click
 
-from hub import migrations, serving
-from hub.cli.base import Failed, settings
+from hub import migrations
+from hub.cli.base import Failed, require_free, settings
 from hub.demo import seed, stack
 from hub.demo.job import MainJob
 from hub.demo.visitor import Lost
@@ -65,8 +65,7 @@ def _run() -> None:
 
 def _serve() -> None:
     for port in (PORT, SANDBOX_PORT):
-        if serving.is_taken("127.0.0.1", port):
-            raise Failed(f"Port {port} is taken. End what listens there, then try again.")
+        require_free("127.0.0.1", port, "try `make demo`, which takes free ones")
     serve_at(f"http://127.0.0.1:{PORT}")
     home = settings().home
     stopping = threading.Event()

@@ -8,11 +8,10 @@ import threading
 
 import click
 
-from hub import logs, migrations, serving
-from hub import worker as worker_module
-from hub.cli.base import Failed, opened, settings
+from hub import logs, migrations
+from hub.cli.base import Failed, opened, require_free, settings
 from hub.runtime import open_hub
-from hub.settings import serve_at
+from hub.settings import serve_at, share_metrics, shared_metrics
 
 
 @click.command()
@@ -22,11 +21,13 @@ from hub.settings import serve_at
 @click.option("--no-worker", is_flag=True, help="Do not start `wkmb worker` beside it.")
 def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
     """Serve pages, LRS, LTI and API, and start the worker beside it."""
-    if serving.is_taken(host, port):
-        raise Failed(f"Port {port} of {host} is taken. End what listens there, or choose another with --port.")
+    require_free(host, port, "choose another with --port")
     serve_at(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-    with opened():
-        pass  # Refuses wrong settings and a database that is not migrated, before anything is started.
+    with opened() as hub:  # Refuses wrong settings and a database that is not migrated, before anything is started.
+        share_metrics(hub.settings.home / "metrics")
+    # Not at the top: it imports prometheus_client, which wants to know the folder by then.
+    from hub import serving
+
     serving.serve(host, port, workers, with_worker=not no_worker)
 
 
@@ -34,6 +35,9 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
 @click.option("--with-parent", is_flag=True, hidden=True, help="End when the process that started it is gone.")
 def worker(with_parent: bool) -> None:
     """Recompute learners whose statements changed, and poll other systems; several may run at once."""
+    from hub import worker as work
+    from hub.metrics import Metrics
+
     logs.configure()
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -43,7 +47,7 @@ def worker(with_parent: bool) -> None:
     hub = open_hub(settings(), pool_size=8)
     try:
         migrations.require_newest(hub.db)
-        worker_module.run(hub, stopping)
+        work.run(hub, stopping, Metrics(shared_metrics()))
     except migrations.NotMigrated as error:
         raise Failed(str(error)) from error
     finally:
