@@ -1,0 +1,54 @@
+"""The headers that every answer for a browser carries: nothing inline, nothing from elsewhere, no frames around it.
+
+``form-action`` deserves a word. Browsers hold the redirects that follow a form against it: a launch begins as a form
+of the hub and goes on to the provider, so a page with such a form names the provider's origin (`allow_form_action`).
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import flask
+
+from hub.runtime import current
+
+#: A year, as browsers' preload lists ask for.
+_HSTS = "max-age=31536000; includeSubDomains"
+
+
+def allow_form_action(url: str) -> None:
+    """Let this page's forms go, or be redirected, to the origin of ``url``."""
+    parts = urlsplit(url)
+    if parts.scheme in ("http", "https") and parts.netloc:
+        origins: set[str] = flask.g.setdefault("form_actions", set())
+        # What is behind the @ of a netloc is the host; a source expression has no user.
+        origins.add(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+
+
+def content_security_policy() -> str:
+    """The policy of this answer."""
+    form_actions = " ".join(["'self'", *sorted(flask.g.get("form_actions", ()))])
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        f"connect-src 'self'; form-action {form_actions}; base-uri 'none'; frame-ancestors 'self'"
+    )
+
+
+def register(app: flask.Flask) -> None:
+    """Put the headers on every answer of the application that does not say otherwise itself."""
+    app.after_request(_secure)
+
+
+def _secure(response: flask.Response) -> flask.Response:
+    headers = response.headers
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    if current().settings.is_https:
+        headers.setdefault("Strict-Transport-Security", _HSTS)
+    if response.mimetype == "text/html":
+        headers.setdefault("Content-Security-Policy", content_security_policy())
+        # Not no-referrer: browsers then send `Origin: null` with forms, and CSRF checks have nothing to go by.
+        headers.setdefault("Referrer-Policy", "same-origin")
+        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+        # Pages are about one person; nothing between her and the hub keeps them.
+        headers.setdefault("Cache-Control", "no-store")
+    return response

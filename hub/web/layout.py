@@ -1,0 +1,226 @@
+"""What every page has: language, theme, navigation by role, protection of forms, and how values are written."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import flask
+from flask_babel import Babel, format_date, format_datetime
+from flask_babel import gettext as _
+from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFError, CSRFProtect
+from markupsafe import Markup
+from werkzeug.datastructures import MultiDict
+
+from hub import accounts, headers
+from hub.errors import HubError
+from hub.runtime import current
+from hub.web import words
+
+#: The first is what somebody sees who never chose.
+LANGUAGES: Mapping[str, str] = {"id": "Bahasa Indonesia", "en": "English"}
+THEMES = ("auto", "light", "dark")
+
+LANGUAGE_COOKIE = "wkmb_lang"
+THEME_COOKIE = "wkmb_theme"
+_YEAR_SECONDS = 365 * 24 * 3600
+
+#: Machines send no forms of ours: they carry a credential with each request, never a cookie.
+_WITHOUT_FORMS = ("/xapi/", "/lti/", "/api/")
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """A place that the person may go to."""
+
+    endpoint: str
+    label: str
+    icon: str
+    is_here: bool
+
+
+def register(app: flask.Flask) -> None:
+    """Prepare the application for pages."""
+    hub = app.extensions["hub"]
+    app.config.update(
+        BOOTSTRAP_SERVE_LOCAL=True,
+        BABEL_DEFAULT_LOCALE=next(iter(LANGUAGES)),
+        BABEL_DEFAULT_TIMEZONE=str(hub.settings.timezone),
+        BABEL_TRANSLATION_DIRECTORIES=str(Path(__file__).parents[1] / "translations"),
+        # Flask's own signed cookie holds the forms' token and messages; who is signed in is in hub.accounts' cookie.
+        SESSION_COOKIE_NAME="wkmb_form",
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=hub.settings.is_https,
+        # A form that was open over lunch is still good: its token ends with the browser's session.
+        WTF_CSRF_TIME_LIMIT=None,
+        WTF_CSRF_CHECK_DEFAULT=False,
+    )
+    app.secret_key = hub.keyring.key("flask-session")
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    Babel(app, locale_selector=language)
+    Bootstrap5(app)
+    _protect_forms(app)
+    headers.register(app)
+    app.after_request(_remember_choices)
+    app.context_processor(_page_values)
+    app.jinja_env.filters.update(jp=words.jp, day=day, moment=moment, instant=instant)
+    app.jinja_env.globals.update(icon=icon, words=words)
+
+
+# -- language and theme
+
+
+def language() -> str:
+    """The language of this answer: asked for (``?lang=``), else chosen before, else Indonesian."""
+    return _choice("lang", LANGUAGE_COOKIE, tuple(LANGUAGES))
+
+
+def theme() -> str:
+    """light, dark, or as the system has it."""
+    return _choice("theme", THEME_COOKIE, THEMES)
+
+
+def _choice(argument: str, cookie: str, choices: tuple[str, ...]) -> str:
+    if not flask.has_request_context():
+        return choices[0]
+    for given in (flask.request.args.get(argument), flask.request.cookies.get(cookie)):
+        if given in choices:
+            return str(given)
+    return choices[0]
+
+
+def _remember_choices(response: flask.Response) -> flask.Response:
+    for argument, cookie, choices in (
+        ("lang", LANGUAGE_COOKIE, tuple(LANGUAGES)),
+        ("theme", THEME_COOKIE, THEMES),
+    ):
+        if (chosen := flask.request.args.get(argument)) in choices:
+            secure = current().settings.is_https
+            response.set_cookie(cookie, str(chosen), max_age=_YEAR_SECONDS, samesite="Lax", secure=secure)
+    return response
+
+
+def here_with(**changed: str) -> str:
+    """This page's address with other arguments; after a form, which has no address to come back to, the home page."""
+    if flask.request.method not in ("GET", "HEAD") or flask.request.url_rule is None:
+        return flask.url_for("employee.home", **changed)  # type: ignore[arg-type]
+    arguments: MultiDict[str, str] = MultiDict(flask.request.args)
+    for name in ("lang", "theme"):
+        arguments.pop(name, None)
+    values = {**arguments.to_dict(flat=False), **(flask.request.view_args or {}), **changed}
+    return flask.url_for(str(flask.request.endpoint), **values)
+
+
+# -- forms
+
+
+def _protect_forms(app: flask.Flask) -> None:
+    csrf = CSRFProtect(app)
+
+    @app.before_request
+    def check_form() -> None:
+        if flask.request.path.startswith(_WITHOUT_FORMS):
+            return
+        try:
+            csrf.protect()
+        except CSRFError as error:
+            detail = _("This form was opened too long ago, or in another window where somebody signed in or out.")
+            action = _("Go back, reload the page and send the form again. Nothing was changed.")
+            raise HubError("form_expired", detail, action=action) from error
+
+
+# -- what templates are given
+
+
+def _page_values() -> dict[str, Any]:
+    return {
+        "account": accounts.current(),
+        "language": language(),
+        "languages": LANGUAGES,
+        "theme": theme(),
+        "themes": THEMES,
+        "navigation": navigation(accounts.current()),
+        "here_with": here_with,
+        "today": current().today(),
+    }
+
+
+def navigation(session: accounts.Session | None) -> tuple[NavItem, ...]:
+    """Where this person may go, in the order in which she needs it."""
+    if session is None:
+        return ()
+    items: list[tuple[str, str, str]] = []
+    if session.learner is not None:
+        items += [
+            ("employee.home", _("My JP"), "house"),
+            ("catalogue.index", _("Courses"), "journal-bookmark"),
+            ("employee.plan", _("Plan"), "calendar-check"),
+            ("employee.transcript", _("Transcript"), "file-earmark-text"),
+        ]
+    if session.role in ("admin", "operator"):
+        items += [
+            ("admin.systems", _("Systems"), "diagram-3"),
+            ("admin.identities", _("Identities"), "person-badge"),
+        ]
+    if session.role == "auditor":
+        items += [
+            ("audit.search", _("Find evidence"), "search"),
+            ("audit.journal", _("Who did what"), "clock-history"),
+        ]
+    if session.learner is None:
+        items.append(("catalogue.index", _("Courses"), "journal-bookmark"))
+    known = flask.current_app.view_functions
+    at = flask.request.endpoint
+    return tuple(NavItem(name, label, sign, name == at) for name, label, sign in items if name in known)
+
+
+# -- how values are written
+
+
+def day(value: date | None) -> str:
+    """A day in words: 24 November 2026."""
+    return "" if value is None else str(format_date(value, "d MMMM yyyy", rebase=False))
+
+
+def moment(value: datetime | None) -> str:
+    """A moment in the hub's time zone, with the zone's name."""
+    return (
+        ""
+        if value is None
+        else str(format_datetime(value, "d MMMM yyyy HH.mm z" if language() == "id" else "d MMMM yyyy HH:mm z"))
+    )
+
+
+def instant(text: str) -> str:
+    """A timestamp as a statement has it; what is none stays as it is."""
+    try:
+        value = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return moment(value) if value.tzinfo else text
+
+
+@functools.cache
+def _symbols() -> Mapping[str, tuple[str, str]]:
+    """Bootstrap's icons by name: view box and drawing. The sprite is 1.1 MB: pages get single icons of it, inline."""
+    sprite = resources.files("flask_bootstrap") / "static/bootstrap5/icons/bootstrap-icons.svg"
+    found = re.findall(r'<symbol[^>]*viewBox="([^"]*)"[^>]*id="([^"]*)"[^>]*>(.*?)</symbol>', sprite.read_text(), re.S)
+    return {name: (box, drawing) for box, name, drawing in found}
+
+
+def icon(name: str, label: str = "") -> Markup:
+    """An icon; decoration unless it has a ``label``."""
+    box, drawing = _symbols()[name]
+    purpose = Markup('role="img" aria-label="{}"').format(label) if label else Markup('aria-hidden="true"')
+    # The drawing comes from the package's own file.
+    shape = Markup(drawing)  # noqa: S704
+    return Markup('<svg class="bi" width="1em" height="1em" fill="currentColor" viewBox="{}" {}>{}</svg>').format(
+        box, purpose, shape
+    )
