@@ -71,8 +71,8 @@ def health(system: System) -> Health:
         # Whether it has reported is known without a test, and better.
         found = next((each for each in system.checks if each.outcome == outcome and each.code != "reports"), None)
         if found is not None:
-            title, why = words.connection_check(found.code), words.connection_reason(found.reason, found.detail)
-            return Health(code, f"{title}: {why}" if outcome == "warning" else why, _("Correct it, then test again."))
+            why = f"{words.connection_check(found.code)}: {words.connection_reason(found.reason, found.detail)}"
+            return Health(code, why, _("Correct it, then test again."))
     return _of_reports(system)
 
 

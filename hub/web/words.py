@@ -328,6 +328,50 @@ def outcome(code: str, detail: Mapping[str, str]) -> str:
     return told((reasons() | outcomes()).get(code, code), detail)
 
 
+# Files -----------------------------------------------------------------------------------------------------
+
+
+def file_problems() -> dict[str, str]:
+    """What is wrong with a cell, a row or a file that somebody imports, and what to do."""
+    return {
+        "missing": _("is missing. Fill it in."),
+        "unknown": _("is not known."),
+        "not_an_iri": _("is not an absolute IRI, such as https://lms.example.go.id/course/3."),
+        "not_a_number": _("is not a number as it is needed here. Use a point for decimals."),
+        "out_of_range": _("is too small or too large."),
+        "not_a_date": _("is not a date. Use YYYY-MM-DD, for example 2026-01-31."),
+        "not_a_time": _("is not a time. Use YYYY-MM-DD, or a time with its zone."),
+        "ends_before_begin": _("ends before it begins. Correct the dates."),
+        "no_rule": _("has no rule in the policy. Choose another form or scope."),
+        "not_a_url": _("is not a web address. Write https://… or leave it empty."),
+        "not_a_pair": _("is not name=value. Write k=v;k=v."),
+        "twice": _("is there twice. Keep one."),
+        "not_a_level": _("has no level from 1 to 5. Write name:level, or the name."),
+        "ambiguous": _("names more than one course. An alias names one course of a provider."),
+        "too_many_cells": _("has more cells than columns. Quote a cell that holds a comma."),
+        "not_csv": _("is not CSV. Check the quotes."),
+        "not_utf8": _("is not UTF-8. Save it as “CSV UTF-8” in your spreadsheet."),
+        "unknown_column": _("is not a column of this file."),
+        "missing_column": _("is missing in the header. Add the column."),
+        "too_long": _("is too long."),
+        "control_character": _("holds a line break or control character. Remove it."),
+        "not_a_nip": _("is not a NIP: it has 18 digits. Format the column as text."),
+        "not_an_address": _("is no e-mail address. Correct it or leave it empty."),
+        "own_supervisor": _("is her own NIP. Name somebody else, or leave it empty."),
+        "not_an_identity": _("names nobody."),
+        "conflict": _("says something else than an earlier import about the same event."),
+    }
+
+
+def file_problem(code: str, told: str) -> str:
+    """A problem in words, with the value that it is about."""
+    known = file_problems().get(code)
+    if known is None:
+        return told
+    quoted = told.partition("'")[2].rpartition("'")[0]
+    return f"“{quoted}” {known}" if quoted else known
+
+
 # Connected systems -----------------------------------------------------------------------------------------
 
 
@@ -346,17 +390,17 @@ def kinds() -> dict[str, str]:
 def connection_checks() -> dict[str, str]:
     """What the test of a connection looks at."""
     return {
-        "reachable": _("The address answers"),
-        "tls": _("The connection is encrypted (TLS)"),
-        "clock": _("Both clocks agree"),
-        "jwks": _("Its public keys can be read"),
-        "public_key": _("Its public key can be read"),
-        "version": _("It speaks xAPI"),
+        "reachable": _("Address"),
+        "tls": _("Encryption (TLS)"),
+        "clock": _("Clock"),
+        "jwks": _("Public keys"),
+        "public_key": _("Public key"),
+        "version": _("xAPI version"),
         "credential": _("Key and secret"),
-        "consistency": _("It says how far its statements are complete"),
-        "reports": _("It has reported"),
-        "launch": _("It can be launched"),
-        "deployments": _("It has a deployment"),
+        "consistency": _("Completeness"),
+        "reports": _("Reports"),
+        "launch": _("Launch"),
+        "deployments": _("Deployments"),
     }
 
 

@@ -1,0 +1,737 @@
+"""The administrator's pages: which systems are connected and how they do, who an unknown actor is, courses and people.
+
+Every change is one transaction with its line in the journal, and every switch can be switched back from where it was
+switched. A secret is shown once, in the answer to the form that made it: it is in no address, cookie or log.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import flask
+import sqlalchemy as sa
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
+from connectors.external_lrs import VERSIONS
+from hub import (
+    accounts,
+    catalogue,
+    completions,
+    connections,
+    identity,
+    journal,
+    learners,
+    pulls,
+    recognition,
+    registry,
+    sync,
+)
+from hub.errors import HubError, NotFound
+from hub.identity import Identity
+from hub.learners import Learner
+from hub.registry import Connector, Credential, NewTool, Tool
+from hub.rows import is_nip
+from hub.runtime import Hub, current
+from hub.web import admin_forms, files, systems
+from hub.web.statements import Sketch, sketch
+from lrs import query
+from lrs.agents import Identifier
+from mappings.course import COLUMNS, Problem
+from mappings.shipped import VOCABULARIES
+
+pages = flask.Blueprint("admin", __name__, url_prefix="/admin")
+
+guard = accounts.require("admin", "operator")
+
+#: The place of the navigation that a page stands under.
+_SECTIONS = {"courses": "courses", "people": "people", "retry": "people", "import_courses": "courses",
+             "import_people": "people", "identities": "identities", "link": "identities"}  # fmt: skip
+
+#: Rows of a page.
+LIMIT = 50
+
+#: How long the secret before stays good after a rotation, in hours.
+OVERLAPS = (24, 1, 168, 0)
+
+
+@pages.before_request
+def _name_section() -> None:
+    view = (flask.request.endpoint or "").rpartition(".")[2]
+    flask.g.section = f"admin.{_SECTIONS.get(view, 'systems')}"
+
+
+def by() -> str:
+    """Who asks, for the journal."""
+    session = accounts.current()
+    return session.username if session else ""
+
+
+# Systems ---------------------------------------------------------------------------------------------------
+
+
+@pages.get("/", endpoint="systems")
+@guard
+def list_systems() -> ResponseReturnValue:
+    hub, asked = current(), flask.request.args
+    with hub.db.read() as conn:
+        found = systems.list_systems(conn, hub)
+    kind, state, sort = asked.get("kind", ""), asked.get("state", ""), asked.get("sort", "name")
+    of_kind = systems.chosen(found, kind=kind, state="", sort="name")
+    return flask.render_template(
+        "admin/systems.html",
+        found=found,
+        shown=systems.chosen(found, kind=kind, state=state, sort=sort),
+        counts={code: sum(each.code == code for _system, each in of_kind) for code in systems.HEALTHS},
+        of_kind=len(of_kind),
+        kinds={each.connector.kind for each in found},
+        kind=kind,
+        state=state,
+        sort=sort if sort in systems.SORTS else "name",
+        healths=systems.healths(),
+    )
+
+
+@pages.get("/systems/<name>")
+@guard
+def system(name: str) -> ResponseReturnValue:
+    hub = current()
+    with hub.db.read() as conn:
+        found = systems.read(conn, hub, _connector(conn, name))
+        deployed = {tool.id: registry.deployments_of(conn, tool.id) for tool in found.tools}
+        runs = sync.recent_runs(conn, found.connector.id, limit=10)
+        set_aside = sync.list_set_aside(conn, found.connector.id, limit=LIMIT)
+    return flask.render_template(
+        "admin/system.html",
+        system=found,
+        health=systems.health(found),
+        healths=systems.healths(),
+        is_testable=found.connector.kind in systems.TESTABLE,
+        tools=[(tool, deployed[tool.id], _entered_there(hub, tool, deployed[tool.id])) for tool in found.tools],
+        runs=runs,
+        set_aside=[(row, files.readable(row.payload)) for row in set_aside],
+        endpoint=f"{hub.base_url}/xapi/",
+        overlaps=OVERLAPS,
+        now=hub.clock(),
+    )
+
+
+def _connector(conn: sa.Connection, name: str) -> Connector:
+    found = registry.find_connector(conn, name)
+    if found is None:
+        raise NotFound("unknown_system", _("There is no system “%(name)s”.", name=name))
+    return found
+
+
+def _entered_there(hub: Hub, tool: Tool, deployed: tuple[registry.Deployment, ...]) -> list[tuple[str, str]]:
+    """What the administrator of the other side enters there, by the names that LMSs give it."""
+    said = registry.registration(hub, tool, deployed)
+    named = {
+        _("Platform ID (issuer)"): said["issuer"],
+        _("Client ID"): said["client_id"],
+        _("Authentication request URL"): said["auth_url"],
+        _("Access token URL"): said["token_url"],
+        _("Public keyset URL (JWKS)"): said["jwks_url"],
+    }
+    return list(named.items())
+
+
+@pages.post("/systems/<name>/test")
+@guard
+def test(name: str) -> ResponseReturnValue:
+    hub = current()
+    with hub.db.read() as conn:
+        connector = _connector(conn, name)
+    found = connections.test(hub, connector.id)
+    failed = sum(each.outcome == "failed" for each in found)
+    warned = sum(each.outcome == "warning" for each in found)
+    if failed:
+        told = ngettext("%(num)d check failed. See below what to do.", "%(num)d checks failed. See below what to do.",
+                        failed)  # fmt: skip
+        flask.flash(told, "danger")
+    elif warned:
+        flask.flash(_("The connection works, with something to look at below."), "warning")
+    else:
+        flask.flash(_("The connection works."), "success")
+    return _to_system(name, "test")
+
+
+@pages.post("/systems/<name>/fetch")
+@guard
+def fetch(name: str) -> ResponseReturnValue:
+    """Pull now, whatever the schedule says: the worker sees it within a second."""
+    hub = current()
+
+    def work(conn: sa.Connection) -> bool:
+        is_pulled = pulls.ask(conn, _connector(conn, name).id, hub.clock())
+        _note(conn, hub, "connector.sync", name)
+        return is_pulled
+
+    hub.db.run(work)
+    flask.flash(_("It is fetched in a moment. Reload this page to see what came."), "success")
+    return _to_system(name, "pulls")
+
+
+@pages.post("/systems/<name>/files")
+@guard
+def import_file(name: str) -> ResponseReturnValue:
+    """A completion file of an institution: all of it, or nothing and every problem."""
+    hub = current()
+    with hub.db.read() as conn:
+        connector = _connector(conn, name)
+    upload = files.read(flask.request.files.get("file"))
+    if isinstance(upload, Problem):
+        return _problems(_("Completion file"), (upload,), flask.url_for("admin.system", name=name))
+    done = completions.import_file(hub, connector, upload.content)
+    if done.problems:
+        return _problems(upload.name, done.problems, flask.url_for("admin.system", name=name))
+    told = _("Imported: %(stored)s new, %(repeated)s known before.", stored=done.stored, repeated=done.repeated)
+    flask.flash(told, "success")
+    return _to_system(name, "pulls")
+
+
+def _to_system(name: str, part: str | None = None) -> ResponseReturnValue:
+    return flask.redirect(flask.url_for("admin.system", name=name, _anchor=part), 303)
+
+
+def _problems(what: str, found: tuple[Any, ...], back: str) -> ResponseReturnValue:
+    """Everything that is wrong with a file; nothing of it was applied."""
+    page = flask.render_template("admin/problems.html", what=what, problems=found, back=back)
+    return page, 422
+
+
+# Adding a system -------------------------------------------------------------------------------------------
+
+
+@pages.get("/add")
+@guard
+def choose() -> ResponseReturnValue:
+    return flask.render_template("admin/choose.html", kinds=admin_forms.KINDS)
+
+
+@pages.get("/add/<kind>")
+@guard
+def add(kind: str) -> ResponseReturnValue:
+    return _add_form(kind, admin_forms.Reading({"every": str(pulls.EVERY), "deployments": "default"}))
+
+
+@pages.post("/add/<kind>")
+@guard
+def create(kind: str) -> ResponseReturnValue:
+    hub, form = current(), admin_forms.Reading(flask.request.form)
+    if kind not in admin_forms.READERS:
+        return _add_form(kind, form)
+    wanted = admin_forms.READERS[kind](form, VOCABULARIES)
+    issued = _issue(hub, wanted.name) if isinstance(wanted, admin_forms.Push) else None
+    if not form.problems:
+        try:
+            hub.db.run(lambda conn: _create(conn, hub, wanted, issued))
+        except HubError as refusal:
+            form.refused(refusal)
+    if form.problems:
+        return _add_form(kind, form)
+    if issued is not None:
+        return _show_secret(hub, wanted.name, issued)
+    flask.flash(_("%(name)s is connected.", name=wanted.name), "success")
+    return _to_system(wanted.name)
+
+
+def _add_form(kind: str, form: admin_forms.Reading) -> ResponseReturnValue:
+    if kind not in admin_forms.READERS:
+        raise NotFound("unknown_kind", _("Systems of the kind “%(kind)s” cannot be connected here.", kind=kind))
+    page = flask.render_template(
+        "admin/add.html", kind=kind, form=form, vocabularies=VOCABULARIES, versions=VERSIONS, hub=current()
+    )
+    return page, 422 if form.problems else 200
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A key with its secret, which nobody can be shown again."""
+
+    key: str
+    secret: str
+
+
+def _issue(hub: Hub, name: str) -> Issued:
+    secret = base64.urlsafe_b64encode(hub.random(32)).rstrip(b"=").decode()
+    return Issued(f"{name[:200]}-{hub.random(4).hex()}", secret)
+
+
+def _create(conn: sa.Connection, hub: Hub, wanted: admin_forms.System, issued: Issued | None) -> None:
+    """Everything that a system consists of, in one transaction."""
+    match wanted:
+        case admin_forms.Tool():
+            registry.add_connector(
+                conn, hub, wanted.name, "lti", by=by(), internal=wanted.internal, vocabulary=wanted.vocabulary
+            )
+            registry.add_tool(conn, hub, _new_tool(wanted), by=by(), connector=wanted.name)
+        case admin_forms.Pull():
+            pulls.add(
+                conn, hub, wanted.name, by=by(), url=wanted.url, key=wanted.key, secret=wanted.secret,
+                version=wanted.version, every=wanted.every, internal=wanted.internal, vocabulary=wanted.vocabulary,
+                trusted_centi_jp=wanted.trusted_centi_jp,
+            )  # fmt: skip
+        case admin_forms.Push():
+            registry.add_connector(
+                conn, hub, wanted.name, "xapi-push", by=by(), internal=wanted.internal, vocabulary=wanted.vocabulary,
+                trusted_centi_jp=wanted.trusted_centi_jp,
+            )  # fmt: skip
+            if issued is not None:
+                registry.add_credential(
+                    conn, hub, wanted.name, by=by(), key=issued.key, secret=issued.secret, connector=wanted.name
+                )
+        case admin_forms.Files():
+            registry.add_connector(
+                conn, hub, wanted.name, "csv", by=by(), trusted_centi_jp=wanted.trusted_centi_jp
+            )  # fmt: skip
+
+
+def _new_tool(wanted: admin_forms.Tool) -> NewTool:
+    return NewTool(
+        name=wanted.name,
+        login_url=wanted.login_url,
+        redirect_uris=wanted.redirect_uris,
+        target_link_uri=wanted.target_link_uri,
+        jwks_url=wanted.jwks_url,
+        public_key=wanted.public_key,
+        deep_linking_url=wanted.deep_linking_url,
+        deployments=wanted.deployments,
+        names=wanted.names,
+        internal=wanted.internal,
+    )
+
+
+def _show_secret(hub: Hub, name: str, issued: Issued, *, until: datetime | None = None) -> ResponseReturnValue:
+    """The one time that a secret is seen. ``until``: how long the one before stays good."""
+    return flask.render_template(
+        "admin/secret.html", name=name, issued=issued, endpoint=f"{hub.base_url}/xapi/", until=until
+    )
+
+
+# Parts of a system -----------------------------------------------------------------------------------------
+
+
+@pages.post("/systems/<name>/tools/<tool>/<switch>")
+@guard
+def switch_tool(name: str, tool: str, switch: str) -> ResponseReturnValue:
+    hub, disabled = current(), _is_off(switch)
+    hub.db.run(lambda conn: registry.set_tool_disabled(conn, hub, _tool(conn, name, tool), disabled=disabled, by=by()))
+    _say_switched(tool, disabled=disabled)
+    return _to_system(name, "tools")
+
+
+@pages.get("/systems/<name>/tools/<tool>/edit")
+@guard
+def edit_tool(name: str, tool: str) -> ResponseReturnValue:
+    with current().db.read() as conn:
+        found = _tool(conn, name, tool)
+    given = {
+        "name": found.name,
+        "login_url": found.login_url,
+        "redirect_uris": "\n".join(found.redirect_uris),
+        "jwks_url": found.jwks_url or "",
+        "public_key": found.public_key or "",
+        "target_link_uri": found.target_link_uri,
+        "deep_linking_url": found.deep_linking_url or "",
+        "names": "yes" if found.names else "",
+        "internal": "yes" if found.internal else "",
+    }
+    return _edit_form(name, tool, admin_forms.Reading(given))
+
+
+@pages.post("/systems/<name>/tools/<tool>/edit")
+@guard
+def update_tool(name: str, tool: str) -> ResponseReturnValue:
+    hub = current()
+    form = admin_forms.Reading({**flask.request.form.to_dict(), "name": tool})
+    wanted = admin_forms.read_tool(form, VOCABULARIES)
+    if not form.problems:
+        try:
+            hub.db.run(
+                lambda conn: registry.update_tool(conn, hub, _tool(conn, name, tool), _new_tool(wanted), by=by())
+            )
+        except HubError as refusal:
+            form.refused(refusal)
+    if form.problems:
+        return _edit_form(name, tool, form)
+    flask.flash(_("The addresses of %(name)s are changed. Test the connection.", name=tool), "success")
+    return _to_system(name, "tools")
+
+
+def _edit_form(name: str, tool: str, form: admin_forms.Reading) -> ResponseReturnValue:
+    page = flask.render_template("admin/edit_tool.html", name=name, tool=tool, form=form)
+    return page, 422 if form.problems else 200
+
+
+@pages.post("/systems/<name>/tools/<tool>/deployments")
+@guard
+def add_deployment(name: str, tool: str) -> ResponseReturnValue:
+    hub, wanted = current(), flask.request.form.get("deployment", "").strip()
+    try:
+        hub.db.run(lambda conn: registry.add_deployment(conn, hub, _tool(conn, name, tool), wanted, by=by()))
+    except HubError as refusal:
+        told = {
+            "name_taken": _("There is a deployment of this name already. Choose another name."),
+            **admin_forms.registry_problems(),
+        }
+        flask.flash(told.get(refusal.code, str(refusal)), "danger")
+    else:
+        flask.flash(_("The deployment %(name)s is added. Its ID is below.", name=wanted), "success")
+    return _to_system(name, "tools")
+
+
+@pages.post("/systems/<name>/tools/<tool>/deployments/<int:number>/<switch>")
+@guard
+def switch_deployment(name: str, tool: str, number: int, switch: str) -> ResponseReturnValue:
+    hub, disabled = current(), _is_off(switch)
+
+    def work(conn: sa.Connection) -> str:
+        found = registry.get_deployment(conn, number)
+        if found.tool != _tool(conn, name, tool).id:
+            raise NotFound("unknown_deployment", _("This tool has no such deployment."))
+        registry.set_deployment_disabled(conn, hub, found, disabled=disabled, by=by())
+        return found.name
+
+    _say_switched(hub.db.run(work), disabled=disabled)
+    return _to_system(name, "tools")
+
+
+@pages.post("/systems/<name>/credentials")
+@guard
+def add_credential(name: str) -> ResponseReturnValue:
+    """A further key of a system, made here."""
+    hub = current()
+    issued = _issue(hub, name)
+
+    def work(conn: sa.Connection) -> None:
+        connector = _connector(conn, name)
+        taken = {each.name for each in registry.list_credentials(conn)}
+        names = (name[:60] if number == 1 else f"{name[:60]}-{number}" for number in range(1, len(taken) + 2))
+        free = next(each for each in names if each not in taken)
+        registry.add_credential(
+            conn, hub, free, by=by(), key=issued.key, secret=issued.secret, connector=connector.name
+        )  # fmt: skip
+
+    hub.db.run(work)
+    return _show_secret(hub, name, issued)
+
+
+@pages.post("/systems/<name>/credentials/<credential>/rotate")
+@guard
+def rotate(name: str, credential: str) -> ResponseReturnValue:
+    hub = current()
+    hours = next((each for each in OVERLAPS if str(each) == flask.request.form.get("overlap")), OVERLAPS[0])
+    secret, overlap = _issue(hub, name).secret, timedelta(hours=hours)
+
+    def work(conn: sa.Connection) -> Credential:
+        found = _credential(conn, name, credential)
+        return registry.rotate_credential(conn, hub, found.name, secret, by=by(), overlap=overlap)
+
+    issued = Issued(hub.db.run(work).key, secret)
+    return _show_secret(hub, name, issued, until=hub.clock() + overlap)
+
+
+@pages.post("/systems/<name>/credentials/<credential>/<switch>")
+@guard
+def switch_credential(name: str, credential: str, switch: str) -> ResponseReturnValue:
+    hub, disabled = current(), _is_off(switch)
+
+    def work(conn: sa.Connection) -> None:
+        found = _credential(conn, name, credential)
+        registry.set_credential_disabled(conn, hub, found.name, disabled=disabled, by=by())
+
+    hub.db.run(work)
+    _say_switched(credential, disabled=disabled)
+    return _to_system(name, "credentials")
+
+
+def _is_off(switch: str) -> bool:
+    if switch not in ("disable", "enable"):
+        raise NotFound("not_found", "")
+    return switch == "disable"
+
+
+def _say_switched(name: str, *, disabled: bool) -> None:
+    if disabled:
+        flask.flash(_("%(name)s is disabled. “Enable” takes that back.", name=name), "warning")
+    else:
+        flask.flash(_("%(name)s is enabled.", name=name), "success")
+
+
+def _tool(conn: sa.Connection, name: str, tool: str) -> Tool:
+    connector, found = _connector(conn, name), registry.find_tool(conn, tool)
+    if found is None or found.connector != connector.id:
+        raise NotFound("unknown_tool", _("%(name)s has no tool “%(tool)s”.", name=name, tool=tool))
+    return found
+
+
+def _credential(conn: sa.Connection, name: str, credential: str) -> Credential:
+    connector, found = _connector(conn, name), registry.find_credential(conn, credential)
+    if found is None or found.connector != connector.id:
+        raise NotFound("unknown_credential", _("%(name)s has no key “%(key)s”.", name=name, key=credential))
+    return found
+
+
+# Identities ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """An actor that is nobody's, what it last did, and whom it may be."""
+
+    identity: Identity
+    latest: Sketch | None
+    suggested: Learner | None
+
+
+@pages.get("/identities")
+@guard
+def identities() -> ResponseReturnValue:
+    return _identities({}, {})
+
+
+def _identities(given: Mapping[str, str], problems: Mapping[str, str]) -> ResponseReturnValue:
+    hub, asked = current(), flask.request.args
+    after = _after_identity(asked.get("after", ""))
+    linked = asked.get("linked", "")
+    with hub.db.read() as conn:
+        found = identity.list_unresolved(conn, limit=LIMIT + 1, after=after)
+        rows = [_unresolved(conn, each) for each in found[:LIMIT]]
+        done = identity.find(conn, int(linked)) if _is_key(linked) else None
+        owner = learners.find(conn, done.learner) if done and done.learner else None
+    page = flask.render_template(
+        "admin/identities.html",
+        rows=rows,
+        next_after=_identity_cursor(found[LIMIT - 1]) if len(found) > LIMIT else None,
+        is_first=after is None,
+        linked=done,
+        owner=owner,
+        given=given,
+        problems=problems,
+    )
+    return page, 422 if problems else 200
+
+
+def _is_key(text: str) -> bool:
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) < 20
+
+
+def _identity_cursor(last: Identity) -> str:
+    return f"{last.first_seen.isoformat()}~{last.actor_key}"
+
+
+def _after_identity(text: str) -> tuple[datetime, int] | None:
+    """Where a page begins; a cursor that was not made here begins at the beginning."""
+    moment, _tilde, key = text.partition("~")
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return (at, int(key)) if _is_key(key) and at.tzinfo is not None else None
+
+
+def _unresolved(conn: sa.Connection, found: Identity) -> Unresolved:
+    page = query.find(conn, query.StatementQuery(agent=found.who), limit=1)
+    latest = sketch(page.statements[0]) if page.statements else None
+    return Unresolved(found, latest, _suggested(conn, found.who, latest))
+
+
+def _suggested(conn: sa.Connection, who: Identifier, latest: Sketch | None) -> Learner | None:
+    """Whom an actor may be: the one whose NIP is the account's name, else the only one of exactly this name."""
+    if is_nip(who.name):
+        return learners.find_by_nip(conn, who.name)
+    if latest is None or not latest.actor_name:
+        return None
+    found = [
+        each
+        for each in learners.search(conn, latest.actor_name, limit=3)
+        if each.name.casefold() == latest.actor_name.casefold()
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+@pages.post("/identities/link")
+@guard
+def link() -> ResponseReturnValue:
+    hub, form = current(), flask.request.form
+    key, nip = form.get("actor", ""), "".join(form.get("nip", "").split())
+    problem = _link(hub, int(key), nip) if _is_key(key) else _("This actor is not known.")
+    if problem:
+        return _identities({key: nip}, {key: problem})
+    return flask.redirect(flask.url_for("admin.identities", linked=key), 303)
+
+
+def _link(hub: Hub, key: int, nip: str) -> str | None:
+    """Make an actor somebody's; why it cannot be done."""
+    if not is_nip(nip):
+        return str(_("A NIP has 18 digits."))
+
+    def work(conn: sa.Connection) -> str | None:
+        found, owner = identity.find(conn, key), learners.find_by_nip(conn, nip)
+        if found is None:
+            return str(_("This actor is not known."))
+        if owner is None:
+            return str(_("Nobody here has this NIP. Check it, or import her first under “People”."))
+        now = hub.clock()
+        if identity.link(conn, found.who, owner.id, by=f"admin:{by()}"[:128], now=now, new_id=hub.new_id):
+            _note(conn, hub, "identity.link", " ".join(filter(None, found.who)), learner=str(owner.id))
+        return None
+
+    return hub.db.run(work)
+
+
+@pages.post("/identities/unlink")
+@guard
+def unlink() -> ResponseReturnValue:
+    hub, key = current(), flask.request.form.get("actor", "")
+
+    def work(conn: sa.Connection) -> bool:
+        found = identity.find(conn, int(key)) if _is_key(key) else None
+        if found is None or not identity.unlink(
+            conn, found.who, by=f"admin:{by()}"[:128], now=hub.clock(), new_id=hub.new_id
+        ):
+            return False
+        _note(conn, hub, "identity.unlink", " ".join(filter(None, found.who)), learner=str(found.learner))
+        return True
+
+    if hub.db.run(work):
+        flask.flash(_("The link is taken back. Hours that rested on it are taken back too."), "success")
+    else:
+        flask.flash(_("There was no link to take back."), "warning")
+    return flask.redirect(flask.url_for("admin.identities"), 303)
+
+
+def _note(conn: sa.Connection, hub: Hub, action: str, what: str, **detail: Any) -> None:
+    journal.record(conn, who=by(), action=action, object=what, now=hub.clock(), new_id=hub.new_id, **detail)
+
+
+# Courses and people ----------------------------------------------------------------------------------------
+
+
+@pages.get("/courses")
+@guard
+def courses() -> ResponseReturnValue:
+    hub, wanted = current(), flask.request.args.get("q", "").strip()
+    start = _number(flask.request.args.get("from", ""))
+    with hub.db.read() as conn:
+        listed = hub.courses.current(conn).listed
+    words_in = wanted.casefold().split()
+    found = [each for each in listed if all(word in _searched(each) for word in words_in)]
+    return flask.render_template(
+        "admin/courses.html",
+        found=found[start : start + LIMIT],
+        next_from=start + LIMIT if len(found) > start + LIMIT else None,
+        start=start,
+        q=wanted,
+        total=len(listed),
+        columns=COLUMNS,
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
+
+
+def _searched(listed: catalogue.Listed) -> str:
+    course = listed.course
+    return " ".join((course.title_id, course.title_en, course.id, course.provider, *course.aliases)).casefold()
+
+
+@pages.get("/courses.csv")
+@guard
+def courses_file() -> ResponseReturnValue:
+    """The catalogue as the file that makes it."""
+    hub = current()
+    with hub.db.read() as conn:
+        text = catalogue.write_courses(hub.courses.current(conn).listed)
+    return files.download("courses.csv", text)
+
+
+@pages.post("/courses")
+@guard
+def import_courses() -> ResponseReturnValue:
+    hub, back = current(), flask.url_for("admin.courses")
+    upload = files.read_text(flask.request.files.get("file"))
+    if isinstance(upload, Problem):
+        return _problems(_("Course file"), (upload,), back)
+    with hub.db.read() as conn:
+        policy = hub.policies.active(conn, hub.today().year)
+        found = catalogue.read_courses(conn, upload.text, policy)
+    if found.problems:
+        return _problems(upload.name, found.problems, back)
+    done = hub.db.run(lambda conn: catalogue.import_courses(conn, hub, found.courses, by=by()))
+    _say_imported(done.added, done.changed, done.same)
+    return flask.redirect(back, 303)
+
+
+@pages.get("/learners")
+@guard
+def people() -> ResponseReturnValue:
+    hub, wanted = current(), flask.request.args.get("q", "").strip()
+    with hub.db.read() as conn:
+        found = learners.search(conn, wanted, limit=LIMIT) if wanted else ()
+        failures = recognition.list_failures(conn, limit=LIMIT)
+        known = learners.find_many(conn, [each.learner for each in failures])
+    return flask.render_template(
+        "admin/learners.html",
+        found=found,
+        q=wanted,
+        columns=learners.COLUMNS,
+        failures=[(each, known.get(each.learner)) for each in failures],
+    )
+
+
+@pages.post("/learners/<uuid:learner>/retry")
+@guard
+def retry(learner: UUID) -> ResponseReturnValue:
+    """Compute the hours of somebody again who was set aside."""
+    hub = current()
+
+    def work(conn: sa.Connection) -> bool:
+        is_there = recognition.try_again(conn, learner, now=hub.clock(), new_id=hub.new_id)
+        if is_there:
+            _note(conn, hub, "learner.retry", str(learner))
+        return is_there
+
+    if hub.db.run(work):
+        flask.flash(_("Her hours are computed again in a moment."), "success")
+    else:
+        flask.flash(_("Nothing of hers was set aside."), "warning")
+    return flask.redirect(flask.url_for("admin.people"), 303)
+
+
+@pages.post("/learners")
+@guard
+def import_people() -> ResponseReturnValue:
+    hub, back = current(), flask.url_for("admin.people")
+    upload = files.read_text(flask.request.files.get("file"))
+    if isinstance(upload, Problem):
+        return _problems(_("File of people"), (upload,), back)
+    found = learners.read_learners(upload.text)
+    if found.problems:
+        return _problems(upload.name, found.problems, back)
+
+    def work(conn: sa.Connection) -> learners.Imported:
+        done = learners.import_learners(conn, hub, found.rows)
+        counts = {"added": done.added, "changed": done.changed, "same": done.same}
+        _note(conn, hub, "learner.import", f"{len(found.rows)} people", **counts)
+        return done
+
+    done = hub.db.run(work)
+    _say_imported(done.added, done.changed, done.same)
+    return flask.redirect(back, 303)
+
+
+def _say_imported(added: int, changed: int, same: int) -> None:
+    told = _(
+        "Imported: %(added)s new, %(changed)s changed, %(same)s as before.", added=added, changed=changed, same=same
+    )
+    flask.flash(told, "success")
