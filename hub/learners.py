@@ -242,8 +242,3 @@ def _values(row: LearnerRow) -> dict[str, Any]:
 def _chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for begin in range(0, len(items), _CHUNK):
         yield items[begin : begin + _CHUNK]
-
-
-def mask(nip: str) -> str:
-    """A NIP as logs may say it: the date of birth in it stays, who it is does not."""
-    return nip[:8] + "*" * len(nip[8:])

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from hub import plan
 from hub.learners import Learner
 from hub.runtime import Hub
-from hub.tables import entries, pending
+from hub.tables import entries, entry_evidence, pending
 from lrs.database import insert_all
 from mappings.evaluate import Pending, Waiting
 from mappings.policy import Policy
@@ -122,6 +122,27 @@ def at_positions(conn: sa.Connection, learner: UUID, positions: Iterable[int]) -
     at = entries.c
     query = _select().where(at.learner == learner, sa.or_(at.position.in_(wanted), at.reverses.in_(wanted)))
     return _read(conn.execute(query.order_by(at.position)).all())
+
+
+def resting_on(conn: sa.Connection, statement: UUID) -> tuple[tuple[UUID, int], ...]:
+    """Learner and position of the entries that rest on a statement."""
+    at = entry_evidence.c
+    query = sa.select(at.learner, at.position).where(at.statement == statement).order_by(at.learner, at.position)
+    return tuple((row.learner, row.position) for row in conn.execute(query))
+
+
+def positions_resting_on(conn: sa.Connection, learner: UUID, statements: Iterable[UUID]) -> dict[UUID, set[int]]:
+    """The positions of a learner's entries that rest on each of these statements."""
+    wanted = sorted(statements, key=lambda each: each.bytes)
+    at = entry_evidence.c
+    found: dict[UUID, set[int]] = {}
+    for begin in range(0, len(wanted), 500):
+        query = sa.select(at.statement, at.position).where(
+            at.statement.in_(wanted[begin : begin + 500]), at.learner == learner
+        )
+        for row in conn.execute(query):
+            found.setdefault(row.statement, set()).add(row.position)
+    return found
 
 
 def years_of(conn: sa.Connection, learner: UUID) -> tuple[int, ...]:
@@ -230,6 +251,45 @@ def parse_pending(course: str, text: str) -> Pending:
         Waiting(each["code"], each["detail"], tuple(each["statements"])) for each in document["waiting"]
     )  # fmt: skip
     return Pending(course, tuple(document["missing"]), waiting)
+
+
+# Rows as they are stored: for who writes and who verifies ---------------------------------------------------
+
+
+def rows_of(conn: sa.Connection, learner: UUID) -> list[dict[str, Any]]:
+    """A learner's rows with keys and digests, in the order in which they were made."""
+    rows = conn.execute(sa.select(entries).where(entries.c.learner == learner).order_by(entries.c.position))
+    return [dict(row._mapping) for row in rows]
+
+
+def key_of(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bytes:
+    """The idempotency key of a row behind those before it: of an entry, or of what takes one back."""
+    if row["reverses"] is not None:
+        return next((reversal_key(each["key"]) for each in rows if each["position"] == row["reverses"]), b"")
+    named = (row["policy"], row["course"], row["period"], row["content"])
+    before = (each for each in rows if each["position"] < row["position"] and each["reverses"] is not None)
+    return key(*named, sum((e["policy"], e["course"], e["period"], e["content"]) == named for e in before))
+
+
+def is_reversal(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the row takes back an earlier entry, exactly that, and is the only one that does."""
+    rows = tuple(rows)
+    target = next((each for each in rows if each["position"] == row["reverses"]), None)
+    if target is None or target["position"] >= row["position"] or target["reverses"] is not None:
+        return False
+    repeats = all(row[name] == target[name] for name in REPEATED) and row["centi_jp"] == -target["centi_jp"]
+    alone = sum(each["reverses"] == row["reverses"] for each in rows) == 1
+    return repeats and alone and row["key"] == key_of(row, rows)
+
+
+def differences(row: Mapping[str, Any]) -> set[str]:
+    """Which columns of a row say something else than its reasoning."""
+    document = Document.parse(row["document"])
+    names = ("course", "course_digest", "form", "period", "on")
+    different = {name for name in names if row[name] != getattr(document, name)}
+    sign = 1 if row["reverses"] is None else -1
+    different |= {"centi_jp"} if row["centi_jp"] != sign * document.centi_jp else set()
+    return different | ({"year"} if row["year"] != document.on.year else set())
 
 
 # Writing -----------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ import structlog
 from hub import identity, ingest, ledger
 from hub.ingest import BUCKETS
 from hub.runtime import Hub
-from hub.tables import connectors, entries, entry_evidence, inbox, learners, pending, recompute_failures
+from hub.tables import connectors, entry_evidence, inbox, learners, pending, recompute_failures
 from lrs import query
 from lrs.agents import Identifier, agent_key, identifier
 from lrs.database import insert_all, insert_missing, upsert
@@ -127,7 +127,7 @@ def observe(hub: Hub, stored: Stored, around: Surroundings) -> Observed:
     """What one stored statement is: a fact, or why it is none."""
     system = around.systems.get(stored.owner) if stored.owner is not None else None
     observation = Observation(
-        statement=_parse(stored.payload),
+        statement=parse(stored.payload),
         id=str(stored.id),
         stored=stored.stored,
         connector=system.name if system else None,
@@ -144,7 +144,8 @@ def is_by_hub(stored: Stored) -> bool:
     return stored.owner is None and stored.origin.startswith(("score:", "hub:"))
 
 
-def _parse(payload: bytes) -> dict[str, Any]:
+def parse(payload: bytes) -> dict[str, Any]:
+    """The statement in stored bytes; nothing in it, where it cannot be read."""
     try:
         found = orjson.loads(payload)
     except orjson.JSONDecodeError:
@@ -196,8 +197,7 @@ class _Book:
         self._conn = conn
         self._learner = learner
         self._now = hub.clock()
-        rows = conn.execute(sa.select(entries).where(entries.c.learner == learner).order_by(entries.c.position))
-        self._rows: list[dict[str, Any]] = [dict(row._mapping) for row in rows]
+        self._rows = ledger.rows_of(conn, learner)
         self._added: list[dict[str, Any]] = []
 
     def bring_in_line(
@@ -239,13 +239,7 @@ class _Book:
         }
 
     def _enter(self, policy: Policy, found: Recognition) -> None:
-        reversals = sum(
-            row["reverses"] is not None
-            and (row["policy"], row["course"], row["period"], row["content"]) == (policy.name, *found.key)
-            for row in self._rows
-        )
         self._append(
-            key=ledger.key(policy.name, *found.key, reversals),
             policy=policy.name,
             policy_digest=policy.digest,
             course=found.course,
@@ -265,7 +259,6 @@ class _Book:
         repeated = {name: row[name] for name in ledger.REPEATED}
         self._append(
             **repeated,
-            key=ledger.reversal_key(row["key"]),
             centi_jp=-row["centi_jp"],
             reverses=row["position"],
             cause=orjson.dumps(cause).decode(),
@@ -274,6 +267,7 @@ class _Book:
     def _append(self, **values: Any) -> None:
         before = self._rows[-1]["digest"] if self._rows else b""
         row = {"learner": self._learner, "position": len(self._rows) + 1, "recorded_at": self._now, **values}
+        row["key"] = ledger.key_of(row, self._rows)
         row["digest"] = ledger.chained(before, row)
         self._rows.append(row)
         self._added.append(row)
@@ -399,10 +393,19 @@ def _note_strangers(conn: sa.Connection, hub: Hub, strangers: Sequence[_WakeUp])
 def _name_of(conn: sa.Connection, actor_key: int) -> Identifier | None:
     """Who an actor is, read from what she said; None for a group, which earns nothing."""
     for stored in query.of_actors(conn, [actor_key], limit=1):
-        actor = _parse(stored.payload).get("actor", {})
+        actor = parse(stored.payload).get("actor", {})
         if actor.get("objectType") != "Group":
             return identifier(actor)
     return None
+
+
+def is_waiting(conn: sa.Connection, learner: UUID) -> bool:
+    """Whether wake-ups for a learner lie in the inbox."""
+    at = inbox.c
+    return any(
+        conn.execute(sa.select(at.id).where(at.bucket == key % BUCKETS, at.actor_key == key).limit(1)).first()
+        for key in identity.actors_of(conn, learner)
+    )
 
 
 # Failures ----------------------------------------------------------------------------------------------

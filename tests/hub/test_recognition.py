@@ -1,0 +1,379 @@
+"""From accepted statements to entries of the ledger, on both databases."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+import sqlalchemy as sa
+
+from hub import identity, ledger, recognition
+from hub.tables import connectors, entries, entry_evidence, inbox, recompute_failures
+from lrs.database import Database, insert_all
+from mappings.facts import Fact, NotAFact
+from recognizedtest import (
+    LMS,
+    NIP,
+    OTHER_NIP,
+    SECURITY,
+    SERVICE,
+    World,
+    account,
+    by,
+    connector,
+    course,
+    linked_world,
+    statement,
+    voiding,
+)
+
+MOODLE = Path(__file__).parent.parent / "cases" / "moodle"
+
+
+def test_a_completion_earns_what_the_course_is_worth(db: Database) -> None:
+    world, learner = linked_world(db)
+    said = statement()
+
+    world.receive(said)
+    world.settle()
+
+    (entry,) = world.entries(learner)
+    assert (entry.centi_jp, entry.course, entry.year, entry.form) == (450, SECURITY, 2026, "KL03")
+    assert entry.evidence == (said["id"],)
+    assert entry.policy == "perlan-10-2018"
+    assert [step.code for step in entry.checks][:2] == ["source", "completed"]
+    assert world.year(learner).recognized_centi == 450
+
+
+def test_twice_equals_once(db: Database) -> None:
+    world, learner = linked_world(db)
+    said = statement()
+
+    for _ in range(2):
+        world.receive(said)
+        world.settle()
+    world.receive(statement(timestamp="2026-04-01T09:00:00+07:00"))
+    world.settle()
+
+    assert world.amounts(learner) == [450]
+
+
+def test_nothing_waits_when_all_is_settled(db: Database) -> None:
+    world, _ = linked_world(db)
+    world.receive(statement(), statement(object=SERVICE))
+
+    world.settle()
+
+    assert world.count(inbox) == 0
+    assert recognition.drain(world.hub) == 0
+
+
+def test_a_void_takes_the_hour_back_and_says_why(db: Database) -> None:
+    world, learner = linked_world(db)
+    said = statement()
+    world.receive(said)
+    world.settle()
+
+    world.receive(voiding(said["id"]))
+    world.settle()
+
+    first, second = world.entries(learner)
+    assert (first.centi_jp, second.centi_jp) == (450, -450)
+    assert first.is_reversed
+    assert second.reverses == first.id
+    assert second.cause == {"code": "voided", "statements": [said["id"]]}
+    assert world.year(learner).recognized_centi == 0
+
+
+def test_what_is_voided_before_it_arrives_never_counts(db: Database) -> None:
+    world, learner = linked_world(db)
+    said = statement()
+
+    world.receive(voiding(said["id"]))
+    world.receive(said)
+    world.settle()
+
+    assert world.amounts(learner) == []
+
+
+def test_late_evidence_corrects_what_was_recognized(db: Database) -> None:
+    world, learner = linked_world(db, course(form="NKL03", programme_centi_jp=None, minutes=90))
+    world.receive(statement())
+    world.settle()
+    before = world.year(learner).recognized_centi
+
+    late = statement("terminated", timestamp="2026-03-02T08:30:00+07:00", result={"duration": "PT45M"})
+    world.receive(late)
+    world.settle()
+
+    assert before == 200
+    assert world.amounts(learner) == [200, -200, 100]
+    assert world.entries(learner)[1].cause is not None
+    assert late["id"] in world.entries(learner)[2].evidence
+
+
+def test_a_course_that_still_misses_something_is_pending(db: Database) -> None:
+    world, learner = linked_world(db, course(requires=("completed", "passed")))
+
+    world.receive(statement())
+    world.settle()
+    (pending,) = world.year(learner).pending
+    assert (pending.course, pending.missing) == (SECURITY, ("passed",))
+
+    world.receive(statement("passed", timestamp="2026-03-03T09:00:00+07:00"))
+    world.settle()
+    assert world.year(learner).pending == ()
+    assert world.amounts(learner) == [450]
+
+
+def test_a_new_version_of_a_course_corrects_its_learners(db: Database) -> None:
+    world, learner = linked_world(db)
+    world.receive(statement())
+    world.settle()
+
+    world.offer(course(programme_centi_jp=600))
+    world.settle()
+
+    assert world.amounts(learner) == [450, -450, 600]
+    assert (world.entries(learner)[1].cause or {})["code"] == "course_changed"
+
+
+def test_a_statement_of_another_system_earns_nothing(db: Database) -> None:
+    world, learner = linked_world(db)
+
+    world.receive(statement(), owner=2)
+    world.receive(statement(), owner=None)
+    world.settle()
+
+    assert world.amounts(learner) == []
+
+
+def test_what_the_hub_itself_wrote_counts_for_every_course(db: Database) -> None:
+    world, learner = linked_world(db)
+
+    world.receive(statement(), owner=None, origin="score:7")
+    world.settle()
+
+    assert world.amounts(learner) == [450]
+
+
+@pytest.mark.parametrize(("vocabulary", "amounts"), [("kms", [100]), ("default", [])])
+def test_a_system_speaks_its_own_vocabulary(db: Database, vocabulary: str, amounts: list[int]) -> None:
+    """In a KMS a page that was viewed is an article that was read; anywhere else a page is a part of a course."""
+    page = {"id": SECURITY, "definition": {"type": "https://w3id.org/xapi/acrossx/activities/page"}}
+    article = course(provider="kms", form="NKL09", programme_centi_jp=100)
+    world, learner = linked_world(db)
+    with db.write() as conn:
+        insert_all(conn, connectors, [connector(3, "kms", vocabulary=vocabulary)])
+    world.offer(article)
+
+    world.receive(statement("http://id.tincanapi.com/verb/viewed", page), owner=3)
+    world.settle()
+
+    assert world.amounts(learner) == amounts
+
+
+# Identity ----------------------------------------------------------------------------------------------
+
+
+def test_who_is_not_known_earns_when_somebody_says_who_it_is(db: Database) -> None:
+    world = World(db)
+    world.offer(course())
+    learner = world.employ()
+    world.receive(statement())
+    world.settle()
+    with db.read() as conn:
+        (unresolved,) = identity.list_unresolved(conn, limit=10)
+    assert unresolved.who == account()
+    assert world.amounts(learner) == []
+
+    world.link(learner)
+    world.settle()
+
+    assert world.amounts(learner) == [450]
+
+
+def test_link_unlink_link_equals_link(db: Database) -> None:
+    world, learner = linked_world(db)
+    world.receive(statement())
+    world.settle()
+
+    assert world.unlink()
+    world.settle()
+    assert world.amounts(learner) == [450, -450]
+    assert (world.entries(learner)[1].cause or {})["code"] == "identity_changed"
+
+    assert world.link(learner)
+    world.settle()
+    assert world.amounts(learner) == [450, -450, 450]
+    assert world.year(learner).recognized_centi == 450
+
+
+def test_an_actor_that_moves_to_another_person_takes_her_hours_along(db: Database) -> None:
+    world, learner = linked_world(db)
+    other = world.employ(OTHER_NIP, "Siti Aminah", "PPPK")
+    world.receive(statement())
+    world.settle()
+
+    world.link(other)
+    world.settle()
+
+    assert world.amounts(learner) == [450, -450]
+    assert world.amounts(other) == [450]
+
+
+def test_a_group_earns_nothing_and_is_on_no_list(db: Database) -> None:
+    world, _ = linked_world(db)
+    group = {"objectType": "Group", "account": {"homePage": LMS, "name": "class"}, "member": [by("4")]}
+
+    world.receive(statement(actor=group), statement(actor={"objectType": "Group", "member": [by("4")]}))
+    world.settle()
+
+    with db.read() as conn:
+        assert identity.list_unresolved(conn, limit=10) == ()
+    assert world.count(entries) == 0
+    assert world.count(inbox) == 0
+
+
+def test_a_name_that_no_database_holds_does_not_stop_the_worker(db: Database) -> None:
+    world, learner = linked_world(db)
+
+    world.receive(statement(actor=by("a\x00b")), statement())
+    world.settle()
+
+    assert world.amounts(learner) == [450]
+    assert world.count(inbox) == 0
+
+
+# Trouble -----------------------------------------------------------------------------------------------
+
+
+def test_a_learner_whose_recomputation_fails_is_set_aside_and_the_others_go_on(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, learner = linked_world(db)
+    other = world.employ(OTHER_NIP, "Siti Aminah", "PPPK")
+    world.link(other, account("5"))
+    world.settle()
+    good = recognition.observations
+
+    def poisonous(conn: sa.Connection, hub: Any, whose: UUID, around: Any = None) -> Any:
+        if whose == learner.id:
+            raise ValueError("poison")
+        return good(conn, hub, whose, around)
+
+    monkeypatch.setattr(recognition, "observations", poisonous)
+    world.receive(statement(), statement(actor=by("5")))
+    for _ in range(5):
+        recognition.drain(world.hub)
+
+    assert world.amounts(other) == [450]
+    assert world.count(inbox) == 0
+    with db.read() as conn:
+        (failure,) = recognition.list_failures(conn, limit=10)
+    assert (failure.learner, failure.failures, failure.is_set_aside) == (learner.id, 3, True)
+    assert failure.error == "ValueError: poison"
+
+    monkeypatch.undo()
+    with db.write() as conn:
+        assert recognition.try_again(conn, learner.id, now=world.clock(), new_id=world.hub.new_id)
+    world.settle()
+    assert world.amounts(learner) == [450]
+    assert world.count(recompute_failures) == 0
+
+
+def test_a_payload_that_cannot_be_read_is_no_statement_and_no_crash() -> None:
+    assert recognition.parse(b"\xff") == {}
+    assert recognition.parse(b"[1]") == {}
+
+
+# Moodle ------------------------------------------------------------------------------------------------
+
+
+def test_what_a_real_moodle_sends_earns_once(db: Database) -> None:
+    """Only the completion of the course counts, matched by its external-id; what else says "completed" says why not."""
+    said = {path.stem: orjson.loads(path.read_bytes()) for path in sorted(MOODLE.glob("*.json"))}
+    completion = said["core.course_completed__completed__course"]
+    homepage, name = completion["actor"]["account"]["homePage"], completion["actor"]["account"]["name"]
+    world, learner = linked_world(db, course("https://catalogue.example/peer-101", aliases=("course-PEER101",)))
+    world.link(learner, account(name, homepage))
+
+    for _ in range(2):
+        world.clock.forward(minutes=1)
+        world.receive(*said.values())
+        world.settle()
+
+    with db.read() as conn:
+        observed = recognition.observations(conn, world.hub, learner.id)
+    reasons = {each.reading.reason for each in observed if isinstance(each.reading, NotAFact)}
+    facts = [each.reading for each in observed if isinstance(each.reading, Fact)]
+    assert {fact.course for fact in facts} == {"https://catalogue.example/peer-101"}
+    # Parts of the course that are "completed" too, and what others than this account did is not hers.
+    assert reasons >= {"child_activity"}
+    assert len(observed) < 2 * len(said)
+    (entry,) = world.entries(learner)
+    assert (entry.course, entry.centi_jp) == ("https://catalogue.example/peer-101", 450)
+
+
+# Concurrency -------------------------------------------------------------------------------------------
+
+
+def test_workers_and_writers_at_once_agree_with_a_single_replay(db: Database) -> None:
+    """Four writers and two workers: every learner's live entries are what evaluating all she has gives."""
+    world = World(db)
+    world.offer(course(), course(SERVICE, title_id="Pelayanan", requires=("completed", "passed")))
+    people = [world.employ(f"19850101201001{number:04}", f"Pegawai {number}") for number in range(6)]
+    for number, person in enumerate(people):
+        world.link(person, account(str(number)))
+    stop = threading.Event()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        hub = world.another_process()
+        try:
+            while not stop.is_set():
+                recognition.drain(hub)
+        except BaseException as error:  # noqa: BLE001  # told by the assertion below
+            failures.append(error)
+
+    def write(offset: int) -> None:
+        try:
+            for number in range(12):
+                who = by(str((number + offset) % 6))
+                said = statement(
+                    ("completed", "passed")[number % 2], (SECURITY, SERVICE)[(number + offset) % 2], actor=who
+                )
+                world.receive(said)
+                if number % 4 == 3:
+                    world.receive(voiding(said["id"]))
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    workers = [threading.Thread(target=work) for _ in range(2)]
+    writers = [threading.Thread(target=write, args=(offset,)) for offset in range(4)]
+    for thread in (*workers, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    stop.set()
+    for thread in workers:
+        thread.join()
+    world.settle()
+
+    assert failures == []
+    with db.read() as conn:
+        around = recognition.surroundings(conn, world.hub)
+        policy = world.hub.policies.active(conn, 2026)
+        for person in people:
+            observed = recognition.observations(conn, world.hub, person.id, around)
+            expected = recognition.evaluate_all(world.hub, policy, observed, around).recognitions
+            live = [e for e in ledger.of_learner(conn, person.id) if e.reverses is None and not e.is_reversed]
+            assert {(e.course, e.period, e.centi_jp, e.evidence) for e in live} == {
+                (r.course, r.period, r.centi_jp, r.evidence) for r in expected
+            }
+    assert world.count(entry_evidence) > 0
+    assert NIP not in {person.nip for person in people}
