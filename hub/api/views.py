@@ -1,0 +1,309 @@
+"""What each address answers. A view reads in one transaction and makes the answer's model; nothing here decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import flask
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.tag import Tag
+from pydantic import BaseModel
+
+from hub import audit, connections, learners, ledger, registry
+from hub.api import models
+from hub.api.models import jp
+from hub.audit import EntryExplained, Evidence, Origin
+from hub.catalogue import Listed
+from hub.errors import NotFound
+from hub.logs import mask
+from hub.policies import Listed as ListedPolicy
+from hub.rows import is_nip
+from hub.runtime import current
+from mappings.course import MILLION
+
+_PEOPLE = Tag(name="people", description="What is recognized, why, and what it rests on.")
+_CATALOGUE = Tag(name="catalogue", description="Courses, the systems that report them, and the policies.")
+
+
+def add_to(blueprint: APIBlueprint) -> None:
+    """Put every view under its address."""
+
+    def get(rule: str, view: Callable[..., flask.Response], answers: type[BaseModel], tag: Tag) -> None:
+        blueprint.get(rule, operation_id=view.__name__, responses={200: answers}, tags=[tag])(view)
+
+    get("/learners/<nip>/jp", learner_year, models.LearnerYear, _PEOPLE)
+    get("/entries/<entry_id>", entry, models.EntryAnswer, _PEOPLE)
+    get("/statements/<statement_id>", statement, models.StatementAnswer, _PEOPLE)
+    get("/courses", courses, models.CoursesAnswer, _CATALOGUE)
+    get("/courses/<int:course_id>", course, models.CourseAnswer, _CATALOGUE)
+    get("/connectors", connectors, models.ConnectorsAnswer, _CATALOGUE)
+    get("/policies", policies, models.PoliciesAnswer, _CATALOGUE)
+    get("/policies/<name>", policy, models.PolicyText, _CATALOGUE)
+
+
+def _answer(model: BaseModel) -> flask.Response:
+    return flask.Response(model.model_dump_json(), content_type="application/json")
+
+
+# People --------------------------------------------------------------------------------------------------
+
+
+def learner_year(path: models.LearnerPath, query: models.YearQuery) -> flask.Response:
+    """The recognized hours of an employee in a year, and what is still missing."""
+    hub = current()
+    year = hub.today().year if query.year is None else query.year
+    with hub.db.read() as conn:
+        learner = learners.find_by_nip(conn, path.nip) if is_nip(path.nip) else None
+        if learner is None:
+            action = "Import the employee first: wkmb learner import FILE."
+            raise NotFound("unknown_learner", f"No employee has the NIP {mask(path.nip)}.", action=action)
+        found = ledger.year_of(conn, hub, learner, year)
+    return _answer(
+        models.LearnerYear(
+            learner=models.LearnerName(nip=learner.nip, name=learner.name),
+            year=year,
+            target_jp=None if found.target is None else jp(found.target.centi_jp),
+            planned_jp=jp(found.planned_centi),
+            recognized_jp=jp(found.recognized_centi),
+            entries=[_entry_of_year(each) for each in found.entries],
+            pending=[models.PendingCourse(course=each.course, missing=list(each.missing)) for each in found.pending],
+        )
+    )
+
+
+def _entry_of_year(entry: ledger.Entry) -> models.EntryOfYear:
+    return models.EntryOfYear(
+        id=entry.id,
+        course=entry.course,
+        form=entry.form,
+        jp=jp(entry.centi_jp),
+        on=entry.on,
+        policy=entry.policy,
+        reverses=entry.reverses,
+        evidence=list(entry.evidence),
+    )
+
+
+def entry(path: models.EntryPath) -> flask.Response:
+    """An entry of the ledger: each check, the policy with its legal sources, and the evidence with its origin."""
+    hub = current()
+    with hub.db.read() as conn:
+        found = audit.explain_entry(conn, hub, path.entry_id)
+    if found is None or found.learner is None:
+        raise NotFound("unknown_entry", "There is no entry with this id.", action="Take the id from a learner's year.")
+    return _answer(_entry(found, found.entry, found.learner))
+
+
+def _entry(found: EntryExplained, entry: ledger.Entry, learner: learners.Learner) -> models.EntryAnswer:
+    course = found.course
+    return models.EntryAnswer(
+        id=entry.id,
+        learner=models.LearnerName(nip=learner.nip, name=learner.name),
+        course=models.CourseOfEntry(
+            id=entry.course,
+            number=found.course_number,
+            digest=entry.course_digest,
+            provider=None if course is None else course.provider,
+            title_id=None if course is None else course.title("id"),
+            title_en=None if course is None else course.title("en"),
+        ),
+        form=entry.form,
+        period=entry.period,
+        on=entry.on,
+        year=entry.year,
+        jp=jp(entry.centi_jp),
+        policy=models.PolicyOfEntry(
+            name=entry.policy,
+            digest=entry.policy_digest,
+            title_id=found.policy.title_id,
+            title_en=found.policy.title_en,
+            sources=[models.SourceAnswer(**asdict(each)) for each in found.sources],
+        ),
+        checks=[models.CheckAnswer(**asdict(each)) for each in entry.checks],
+        evidence=[_evidence(each) for each in found.evidence],
+        reverses=entry.reverses,
+        reversed_by=None if found.reversed_by is None else found.reversed_by.id,
+        cause=None if entry.cause is None else dict(entry.cause),
+        recorded_at=entry.recorded_at,
+    )
+
+
+def _evidence(evidence: Evidence) -> models.EvidenceAnswer:
+    stored = evidence.stored
+    return models.EvidenceAnswer(
+        id=str(stored.id),
+        statement=dict(evidence.statement),
+        stored=stored.stored,
+        authority=dict(evidence.authority),
+        connector=evidence.connector,
+        origin=_origin(evidence.origin),
+        voided_by=None if stored.voided_by is None else str(stored.voided_by),
+    )
+
+
+def _origin(origin: Origin) -> models.OriginAnswer:
+    launch, score, run = origin.launch, origin.score, origin.run
+    return models.OriginAnswer(
+        kind=origin.kind,
+        id=origin.id,
+        label=origin.label,
+        launch=None
+        if launch is None
+        else models.LaunchAnswer(
+            id=str(launch.id),
+            tool=launch.tool,
+            deployment=launch.deployment,
+            created_at=launch.created_at,
+            opened_at=launch.opened_at,
+        ),
+        score=None
+        if score is None
+        else models.ScoreAnswer(
+            id=str(score.id),
+            lineitem=score.lineitem,
+            received_at=score.received_at,
+            body=score.body.decode("utf-8", "replace"),
+        ),
+        run=None if run is None else models.RunAnswer(id=str(run.id), started=run.started, state=run.state),
+    )
+
+
+def statement(path: models.StatementPath) -> flask.Response:
+    """A statement, whether it counts, why or why not, and the entries that rest on it."""
+    hub = current()
+    with hub.db.read() as conn:
+        found = audit.explain_statement(conn, hub, path.statement_id)
+    if found is None:
+        raise NotFound("unknown_statement", "There is no statement with this id.")
+    counted = found.code == "counted"
+    outcome = models.StatementOutcome(
+        outcome="counted" if counted else "not_counted",
+        reason=models.ReasonAnswer(code=found.code, detail=dict(found.detail)),
+        entries=[each.id for each in found.entries],
+    )
+    # The bytes as they were accepted: a parser in between would write numbers and letters in its own way.
+    body = b'{"statement":%s,%s' % (found.stored.payload, outcome.model_dump_json().encode()[1:])
+    return flask.Response(body, content_type="application/json")
+
+
+# The catalogue -------------------------------------------------------------------------------------------
+
+
+def courses(query: models.CoursesQuery) -> flask.Response:
+    """The courses of the catalogue, a page at a time."""
+    hub = current()
+    with hub.db.read() as conn:
+        snapshot = hub.courses.current(conn)
+    if query.iri is not None:
+        found = snapshot.by_iri.get(query.iri)
+        return _answer(models.CoursesAnswer(courses=[] if found is None else [_course(found)], next=None))
+    rest = sorted(number for number in snapshot.by_id if number > query.after)
+    page, more = rest[: query.limit], None
+    if len(rest) > query.limit:
+        more = flask.url_for("api.courses", after=page[-1], limit=query.limit)
+    return _answer(models.CoursesAnswer(courses=[_course(snapshot.by_id[number]) for number in page], next=more))
+
+
+def course(path: models.CoursePath) -> flask.Response:
+    """One course of the catalogue."""
+    hub = current()
+    with hub.db.read() as conn:
+        found = hub.courses.current(conn).by_id.get(path.course_id)
+    if found is None:
+        raise NotFound("unknown_course", f"The catalogue has no course number {path.course_id}.")
+    return _answer(_course(found))
+
+
+def _course(listed: Listed) -> models.CourseAnswer:
+    course = listed.course
+    return models.CourseAnswer(
+        id=listed.id,
+        iri=course.id,
+        aliases=list(course.aliases),
+        provider=course.provider,
+        sources=list(course.sources),
+        title_id=course.title("id"),
+        title_en=course.title("en"),
+        form=course.form,
+        scope=course.scope,
+        programme_jp=None if course.programme_centi_jp is None else jp(course.programme_centi_jp),
+        minutes=course.minutes,
+        days=course.days,
+        requires=list(course.requires),
+        min_score=None if course.min_score is None else course.min_score / MILLION,
+        repeat=course.repeat,
+        valid_from=course.valid_from,
+        valid_until=course.valid_until,
+        is_launchable=bool(course.launch_url),
+        competencies=[models.CompetencyAnswer(name=each.name, level=each.level) for each in course.competencies],
+        version=listed.version,
+        digest=course.digest,
+        updated_at=listed.updated_at,
+    )
+
+
+# Systems and policies ------------------------------------------------------------------------------------
+
+
+def connectors() -> flask.Response:
+    """The systems that the hub works with, and how their last test went."""
+    with current().db.read() as conn:
+        tested, tools = connections.last_of_all(conn), registry.list_tools(conn)
+        listed = [_connector(each, tested.get(each.id), tools) for each in registry.list_connectors(conn)]
+    return _answer(models.ConnectorsAnswer(connectors=listed))
+
+
+def _connector(
+    connector: registry.Connector, tested: connections.Tested | None, tools: Sequence[registry.Tool]
+) -> models.ConnectorAnswer:
+    found = () if tested is None else tested.checks
+    trusted = connector.trusted_centi_jp
+    return models.ConnectorAnswer(
+        name=connector.name,
+        kind=connector.kind,
+        internal=connector.internal,
+        vocabulary=connector.vocabulary,
+        trusted_jp=None if trusted is None else jp(trusted),
+        tools=[tool.name for tool in tools if tool.connector == connector.id],
+        tested_at=None if tested is None else tested.at,
+        checks=[
+            models.CheckOfConnection(code=each.code, outcome=each.outcome, reason=each.reason, detail=each.detail)
+            for each in found
+        ],
+    )
+
+
+def policies() -> flask.Response:
+    """The policies that may be official, and from which years they are."""
+    hub = current()
+    with hub.db.read() as conn:
+        official = hub.policies.active(conn, hub.today().year).name
+        listed = [models.PolicyAnswer(**_policy(each, official)) for each in hub.policies.list_all(conn)]
+    return _answer(models.PoliciesAnswer(policies=listed))
+
+
+def policy(path: models.PolicyPath) -> flask.Response:
+    """One policy, with the text that its digest is of."""
+    hub = current()
+    with hub.db.read() as conn:
+        official = hub.policies.active(conn, hub.today().year).name
+        found = next((each for each in hub.policies.list_all(conn) if each.policy.name == path.name), None)
+    if found is None:
+        raise NotFound("unknown_policy", "There is no policy of this name.", action="/api/v1/policies lists all.")
+    return _answer(models.PolicyText(**_policy(found, official), text=found.policy.text))
+
+
+def _policy(listed: ListedPolicy, official: str) -> dict[str, Any]:
+    policy = listed.policy
+    return {
+        "name": policy.name,
+        "digest": policy.digest,
+        "title_id": policy.title_id,
+        "title_en": policy.title_en,
+        "since": policy.since,
+        "until": policy.until,
+        "is_official": policy.name == official,
+        "active_from": [each.from_year for each in listed.activations],
+    }
