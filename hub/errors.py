@@ -87,7 +87,7 @@ def _answer(
         code=status,
         title=people_title(status),
         detail=people_detail(status, detail, code),
-        action=action,
+        action="" if status >= 500 else action,
         reference=reference,
     )
     return flask.Response(page, status=status, content_type="text/html; charset=utf-8")

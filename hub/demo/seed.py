@@ -33,15 +33,17 @@ _LEARNERS = f"""nip,name,email,status,employer,unit,supervisor_nip
 197001011995011001,Atasan Contoh,atasan.contoh@contoh.example,PNS,Kementerian Contoh,Biro Contoh,
 """
 
-_COURSES = """id,provider,title_id,title_en,form,scope,programme_jp,minutes,requires,min_score,repeat,launch_url,custom
-https://belajar.contoh.example/pelayanan-publik-digital,{provider},Pelayanan Publik Digital,Digital Public Service,\
-NKL04,national,4.5,135,completed;score,0.7,once,{tool}/lti/launch,course=pelayanan-publik-digital
-https://belajar.contoh.example/keamanan-informasi-dasar,{provider},Keamanan Informasi Dasar,Basic Information Security,\
-NKL03,national,,90,completed;passed,0.7,once,{tool}/lti/launch,course=keamanan-informasi-dasar
-https://kms.contoh.example/manajemen-talenta,{kms},Membaca: Manajemen Talenta ASN,Reading: Talent Management,\
-NKL09,national,,90,completed,,once,,
-https://kms.contoh.example/budaya-melayani,{kms},Membaca: Budaya Melayani,Reading: A Culture of Service,\
-NKL09,national,,45,completed,,once,,
+_COURSES = """\
+id,aliases,provider,title_id,title_en,form,scope,programme_jp,minutes,days,requires,min_score,repeat,\
+valid_from,valid_until,launch_url,deployment,custom
+https://belajar.contoh.example/pelayanan-publik-digital,,{provider},Pelayanan Publik Digital,Digital Public Service,\
+NKL04,national,4.5,135,,completed;score,0.7,once,,,{tool}/lti/launch,,course=pelayanan-publik-digital
+https://belajar.contoh.example/keamanan-informasi-dasar,,{provider},Keamanan Informasi Dasar,Information Security,\
+NKL03,national,,90,,completed;passed,0.7,once,,,{tool}/lti/launch,,course=keamanan-informasi-dasar
+https://kms.contoh.example/manajemen-talenta,,{kms},Membaca: Manajemen Talenta ASN,Reading: Talent Management,\
+NKL09,national,,90,,completed,,once,,,,,
+https://kms.contoh.example/budaya-melayani,,{kms},Membaca: Budaya Melayani,Reading: A Culture of Service,\
+NKL09,national,,45,,completed,,once,,,,,
 """
 
 
@@ -112,6 +114,8 @@ def _people(conn: sa.Connection, hub: Hub) -> None:
 def _courses(conn: sa.Connection, hub: Hub, tool_url: str) -> None:
     text = _COURSES.format(provider=PROVIDER, kms=KNOWLEDGE, tool=tool_url)
     found = catalogue.read_courses(conn, text, shipped.policy("perlan-10-2018"))
+    if found.problems:
+        raise ValueError("; ".join(str(problem) for problem in found.problems))
     catalogue.import_courses(conn, hub, found.courses, by=BY)
 
 
