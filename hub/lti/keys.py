@@ -75,11 +75,13 @@ class SigningKeys:
 
 
 def signing_key(conn: sa.Connection, now: datetime) -> SigningKey | None:
-    """The newest key that is active; None before the first one was made."""
+    """The newest key that is active and whose end is not set, else the newest active one; None before the first."""
     query = (
         sa.select(signing_keys.c.kid, signing_keys.c.private_key)
         .where(signing_keys.c.active_from <= now)
-        .order_by(signing_keys.c.active_from.desc(), signing_keys.c.kid.desc())
+        .order_by(
+            signing_keys.c.published_until.is_(None).desc(), signing_keys.c.active_from.desc(), signing_keys.c.kid
+        )
         .limit(1)
     )
     row = conn.execute(query).first()

@@ -1,0 +1,311 @@
+"""What a launch says: cases I01 to I18 of the acceptance list, the key set, and the hand-over of xAPI."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pytest
+from joserfc import jws
+
+from hub import auth
+from hub.lti import keys
+from hub.tables import signing_keys
+from ltitest import AGS, BASE, CLAIM, NIPS, NRPS, SCOPE, World
+
+LEARNER = "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"
+
+
+def header_of(token: str) -> dict[str, Any]:
+    return dict(jws.extract_compact(token.encode()).headers())
+
+
+def published(world: World) -> list[str]:
+    return [key["kid"] for key in world.browser.get("/lti/platform/jwks").json["keys"]]
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts(each)
+
+
+def fetch(world: World, url: str) -> dict[str, str]:
+    answer = world.browser.application.test_client().post(url.removeprefix(BASE))
+    assert answer.status_code == 200
+    return dict(answer.json)
+
+
+def test_i01_it_is_signed_with_rs256_and_a_published_key(world: World) -> None:
+    token = world.authenticate().fields["id_token"]
+
+    assert header_of(token)["alg"] == "RS256"
+    assert header_of(token)["kid"] in published(world)
+    [key] = world.browser.get("/lti/platform/jwks").json["keys"]
+    assert key.keys() == {"kty", "n", "e", "kid", "alg", "use"}
+    assert len(base64.urlsafe_b64decode(key["n"] + "==")) * 8 >= 2048
+
+
+def test_i02_it_lives_for_five_minutes_from_now(world: World) -> None:
+    claims = world.launch()
+
+    assert claims["iat"] == int(world.clock.now.timestamp())
+    assert 0 < claims["exp"] - claims["iat"] <= 300
+
+
+def test_i03_every_required_claim_is_there(world: World) -> None:
+    claims = world.launch()
+
+    assert {"iss", "aud", "sub", "exp", "iat", "nonce"} <= claims.keys()
+    required = ("message_type", "version", "deployment_id", "target_link_uri", "resource_link", "roles")
+    assert {CLAIM + name for name in required} <= claims.keys()
+    assert claims["iss"] == BASE
+    assert claims[CLAIM + "message_type"] == "LtiResourceLinkRequest"
+    assert claims[CLAIM + "resource_link"]["id"]
+
+
+def test_i04_the_version_is_1_3_0(world: World) -> None:
+    assert world.launch()[CLAIM + "version"] == "1.3.0"
+
+
+def test_i05_i17_a_learner_is_a_learner_and_nothing_else(world: World) -> None:
+    roles = world.launch()[CLAIM + "roles"]
+
+    assert LEARNER in roles
+    assert not [role for role in roles if not role.endswith("#Learner")]
+
+
+def test_i06_a_tool_that_may_have_names_gets_them(world: World) -> None:
+    claims = world.launch()
+
+    assert claims["name"] == "Siti Rahma Dewi, M.Pd."
+    assert (claims["given_name"], claims["family_name"]) == ("Siti Rahma", "Dewi")
+    assert claims["email"] == "siti@example.go.id"
+
+
+def test_i06_one_name_and_no_address_leave_members_out(world: World) -> None:
+    claims = world.launch(browser=world.new_browser("budi"))
+
+    assert claims["name"] == claims["given_name"] == "Budi"
+    assert not {"family_name", "email"} & claims.keys()
+
+
+def test_i06_a_tool_that_may_not_have_names_gets_none(world: World) -> None:
+    tool = world.add_tool("bkn", world.keys[1], names=False)
+    course = world.add_course("bkn", custom=(("who", "$Person.name.full"),))
+
+    claims = world.launch(course, tool=tool)
+
+    assert not {"name", "given_name", "family_name", "email", "picture", CLAIM + "lis"} & claims.keys()
+    assert claims[CLAIM + "custom"]["who"] == "$Person.name.full"
+    assert "Siti" not in str(claims)
+
+
+def test_i07_no_value_has_spaces_around_it(world: World) -> None:
+    assert [text for text in texts(world.launch()) if text != text.strip()] == []
+
+
+def test_i08_the_target_link_is_that_of_the_login(world: World) -> None:
+    course = world.add_course("lan", 3, launch_url="https://lan.example/launch?Course=7&x=%20Ä")
+
+    assert world.launch(course)[CLAIM + "target_link_uri"] == "https://lan.example/launch?Course=7&x=%20Ä"
+
+
+def test_i09_ids_are_short_and_ascii(world: World) -> None:
+    claims = world.launch()
+
+    ids = (claims["sub"], claims[CLAIM + "deployment_id"], claims[CLAIM + "resource_link"]["id"])
+    for each in (*ids, claims[CLAIM + "context"]["id"], claims[CLAIM + "tool_platform"]["guid"]):
+        assert 0 < len(each) <= 255
+        assert each.isascii()
+
+
+def test_i10_sub_is_stable_and_opaque(world: World) -> None:
+    first, second = world.launch(), world.launch(world.courses[1])
+
+    assert first["sub"] == second["sub"] == str(world.learner)
+    assert not [text for text in texts(first) if NIPS[0] in text]
+
+
+def test_i11_each_tenant_has_its_deployment(world: World) -> None:
+    first, second = world.launch(world.courses[0]), world.launch(world.courses[1])
+
+    assert [first[CLAIM + "deployment_id"], second[CLAIM + "deployment_id"]] == world.tool.deployment_ids
+    assert first[CLAIM + "context"]["id"] != second[CLAIM + "context"]["id"]
+    assert first[CLAIM + "resource_link"]["id"] != second[CLAIM + "resource_link"]["id"]
+
+
+def test_i12_the_audience_is_one_text(world: World) -> None:
+    assert world.launch()["aud"] == world.tool.tool.client_id
+
+
+def test_i13_the_nonce_is_that_of_the_request(world: World) -> None:
+    request = world.request(nonce="n-ü-1")
+
+    assert world.read_token(world.authenticate(request).fields["id_token"])["nonce"] == "n-ü-1"
+
+
+def test_i14_nobody_is_a_mentor(world: World) -> None:
+    assert CLAIM + "role_scope_mentor" not in world.launch()
+
+
+def test_i15_custom_values_are_text_and_unknown_variables_stay(world: World) -> None:
+    custom = world.launch()[CLAIM + "custom"]
+
+    assert all(isinstance(value, str) for value in custom.values())
+    assert custom["course"] == "pelayanan"
+    assert custom["who"] == str(world.learner)
+    assert custom["odd"] == "$No.such"
+
+
+def test_i16_the_context_has_a_type(world: World) -> None:
+    context = world.launch()[CLAIM + "context"]
+
+    assert context["type"] == ["http://purl.imsglobal.org/vocab/lis/v2/course#CourseSection"]
+    assert context["title"] == "Pelayanan Publik"
+
+
+def test_i18_after_a_rotation_the_old_key_is_published_for_a_day_and_never_comes_back(world: World) -> None:
+    before = header_of(world.authenticate().fields["id_token"])["kid"]
+
+    made = keys.rotate(world.hub, by="test")
+    after = header_of(world.authenticate().fields["id_token"])["kid"]
+
+    assert after == made.kid != before
+    assert set(published(world)) == {before, after}
+    world.clock.advance(hours=24)
+    assert set(published(world)) == {before, after}
+    world.clock.advance(hours=2)
+    assert published(world) == [after]
+    with world.hub.db.read() as conn:
+        # The row stays, so that its kid is taken for ever.
+        assert {row.kid for row in conn.execute(signing_keys.select())} == {before, after}
+
+
+def test_i18_a_key_may_be_published_before_it_signs(world: World) -> None:
+    before = header_of(world.authenticate().fields["id_token"])["kid"]
+    made = keys.rotate(world.hub, by="test", after=timedelta(hours=24))
+
+    assert set(published(world)) == {before, made.kid}
+    assert header_of(world.authenticate().fields["id_token"])["kid"] == before
+    world.clock.advance(hours=7)
+    assert header_of(world.authenticate().fields["id_token"])["kid"] == before
+
+
+def test_i18_private_keys_lie_sealed(world: World) -> None:
+    world.authenticate()
+
+    with world.hub.db.read() as conn:
+        [row] = conn.execute(signing_keys.select()).all()
+    assert b"PRIVATE" not in row.private_key
+    assert orjson.loads(row.public_jwk).keys() == {"kty", "n", "e", "kid", "alg", "use"}
+
+
+def test_the_services_are_named(world: World) -> None:
+    claims = world.launch()
+
+    context = f"{BASE}/lti/platform/contexts/{claims[CLAIM + 'context']['id']}"
+    assert claims[AGS]["lineitems"] == f"{context}/lineitems"
+    assert claims[AGS]["lineitem"].startswith(f"{context}/lineitems/")
+    assert set(claims[AGS]["scope"]) == {
+        SCOPE + name for name in ("lineitem", "lineitem.readonly", "result.readonly", "score")
+    }
+    assert claims[NRPS] == {"context_memberships_url": f"{context}/memberships", "service_versions": ["2.0"]}
+
+
+def test_the_launch_hands_over_xapi_in_a_claim_and_as_custom_parameters(world: World) -> None:
+    claims = world.launch()
+
+    given = claims[f"{BASE}/claim/xapi"]
+    custom = claims[CLAIM + "custom"]
+    assert given["xapi_endpoint"] == custom["xapi_endpoint"] == f"{BASE}/xapi/"
+    assert given["xapi_activity_id"] == custom["xapi_activity_id"] == "https://lan.example/course/1"
+    assert given["xapi_actor"] == orjson.loads(custom["xapi_actor"])
+    assert given["xapi_actor"]["account"] == {"homePage": BASE, "name": str(world.learner)}
+    assert given["xapi_fetch"] == custom["xapi_fetch"]
+    again = world.launch()
+    assert given["xapi_registration"] == custom["xapi_registration"]
+    assert again[CLAIM + "custom"]["xapi_registration"] == given["xapi_registration"]
+    assert again[CLAIM + "custom"]["xapi_fetch"] != given["xapi_fetch"]
+    other = world.launch(world.courses[1])
+    assert other[CLAIM + "custom"]["xapi_registration"] != given["xapi_registration"]
+
+
+def test_the_fetch_url_gives_a_token_once(world: World) -> None:
+    claims = world.launch()
+    url = claims[CLAIM + "custom"]["xapi_fetch"]
+
+    first, second = fetch(world, url), fetch(world, url)
+
+    assert first.keys() == {"auth-token"}
+    assert second["error-code"] == "1"
+    assert second["error-text"]
+    for scheme in ("Basic", "Bearer"):
+        caller = auth.authenticate(world.hub, f"{scheme} {first['auth-token']}")
+        assert caller.launch is not None
+        assert caller.launch.activity == "https://lan.example/course/1"
+        assert caller.launch.actor == claims[f"{BASE}/claim/xapi"]["xapi_actor"]
+
+
+def test_a_fetch_url_that_was_made_up_gives_nothing(world: World) -> None:
+    url = world.launch()[CLAIM + "custom"]["xapi_fetch"]
+    launch, secret = url.rsplit("/", 1)
+
+    assert fetch(world, f"{launch}/{secret[::-1]}")["error-code"] == "2"
+    assert fetch(world, f"{BASE}/lti/platform/fetch/{world.learner}/{secret}")["error-code"] == "2"
+    assert "auth-token" in fetch(world, url)
+
+
+def test_a_fetch_url_is_over_after_eight_hours(world: World) -> None:
+    url = world.launch()[CLAIM + "custom"]["xapi_fetch"]
+    world.clock.advance(hours=8)
+
+    assert fetch(world, url)["error-code"] == "2"
+
+
+def test_the_configuration_tells_a_tool_what_it_needs(world: World) -> None:
+    told = world.browser.get("/.well-known/openid-configuration").json
+
+    assert told["issuer"] == BASE
+    for name, path in (("authorization_endpoint", "auth"), ("token_endpoint", "token"), ("jwks_uri", "jwks")):
+        assert told[name] == f"{BASE}/lti/platform/{path}"
+    assert told["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert told["id_token_signing_alg_values_supported"] == ["RS256"]
+    assert told["https://purl.imsglobal.org/spec/lti-platform-configuration"]["messages_supported"] == [
+        {"type": "LtiResourceLinkRequest"}
+    ]
+
+
+def test_two_applications_in_one_process_keep_their_keys_apart(new_test_hub: Any) -> None:
+    first, second = new_test_hub(), new_test_hub()
+
+    assert keys.ensure(first).kid != keys.ensure(second).kid
+
+
+@pytest.mark.parametrize("name", ["xapi_fetch", "xapi_actor"])
+def test_a_course_cannot_set_what_the_hub_hands_over(world: World, name: str) -> None:
+    course = world.add_course("lan", 3, custom=((name, "mine"),))
+
+    assert world.launch(course)[CLAIM + "custom"][name] != "mine"
+
+
+def test_i18_a_rotation_takes_the_place_of_one_that_waits(world: World) -> None:
+    """A key that was to sign from tomorrow must not take over once its end was set, and be gone while it signs."""
+    waiting = keys.rotate(world.hub, by="test", after=timedelta(hours=24))
+    made = keys.rotate(world.hub, by="test")
+
+    for _ in range(6):
+        kid = header_of(world.authenticate().fields["id_token"])["kid"]
+        assert waiting.kid != kid == made.kid
+        assert kid in published(world)
+        world.clock.advance(hours=6)
+        world.browser = world.new_browser("siti")
