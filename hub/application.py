@@ -25,14 +25,15 @@ def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:
     app.extensions["xapi"] = _lrs_services(hub, metrics)
     # Bodies are read and bounded by hub.bodies; this is for the forms that Flask parses itself.
     app.config.update(SECRET_KEY=hub.keyring.key("flask"), MAX_FORM_MEMORY_SIZE=4 * 1024 * 1024)
+    # First, so that a request that is refused before it comes to a view is named and measured too.
+    app.before_request(_begin_request)
+    app.after_request(partial(_end_request, metrics))
     errors.register(app)
     app.register_blueprint(operators.create_blueprint(metrics))
     app.register_blueprint(xapi.create_blueprint(lambda: cast(xapi.Services, flask.current_app.extensions["xapi"])))
     app.register_blueprint(lti.create_blueprint())
     api.register(app)
     web.register(app)
-    app.before_request(_begin_request)
-    app.after_request(partial(_end_request, metrics))
     return app
 
 
