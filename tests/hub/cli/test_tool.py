@@ -1,0 +1,94 @@
+"""``wkmb tool``."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+Terminal = Any
+NEAR = ("--internal", "--login-url", "http://127.0.0.1:1/login", "--redirect-uri", "http://127.0.0.1:1/launch",
+        "--target-link-uri", "http://127.0.0.1:1/launch")  # fmt: skip
+KEYS = ("--jwks-url", "http://127.0.0.1:1/jwks")
+
+
+def test_what_the_other_side_needs_is_printed(wkmb: Terminal) -> None:
+    made = wkmb.json("tool", "add", "sandbox", *NEAR, *KEYS)
+
+    assert made["name"] == made["connector"] == "sandbox"
+    assert re.fullmatch("[A-Za-z0-9_-]{22}", made["client_id"])
+    assert len(made["deployment_ids"]) == 1
+    assert made["issuer"] == "https://hub.example"
+    assert made["auth_url"] == "https://hub.example/lti/platform/auth"
+    assert made["token_url"] == "https://hub.example/lti/platform/token"
+    assert made["jwks_url"] == "https://hub.example/lti/platform/jwks"
+    assert f"client_id: {made['client_id']}" in wkmb("tool", "show", "sandbox").stdout
+
+
+def test_a_tool_joins_a_connector_with_its_tenants(wkmb: Terminal) -> None:
+    wkmb("connector", "add", "lan", "--kind", "lti")
+
+    made = wkmb.json("tool", "add", "unggul", *NEAR, *KEYS, "--connector", "lan", "--deployment", "KKP",
+                     "--deployment", "BMKG")  # fmt: skip
+    more = wkmb.json("tool", "deploy", "unggul", "--deployment", "LKPP")
+
+    assert made["connector"] == "lan"
+    assert list(more["deployments"]) == ["KKP", "BMKG", "LKPP"]
+    assert more["deployment_ids"][:2] == made["deployment_ids"]
+    [listed] = wkmb.json("tool", "list")
+    assert (listed["name"], listed["connector"], listed["internal"]) == ("unggul", "lan", True)
+
+
+def test_a_public_key_comes_from_a_file(wkmb: Terminal) -> None:
+    pem = ec.generate_private_key(ec.SECP256R1()).public_key()
+    text = pem.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    wkmb("tool", "add", "sandbox", *NEAR, "--public-key", wkmb.file("tool.pem", text))
+
+    assert wkmb.json("tool", "show", "sandbox")["public_key"] == text
+    assert "no public key" in wkmb.refused("tool", "add", "x", *NEAR, "--public-key", wkmb.file("x.pem", "hello"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (NEAR, 2, "one of --jwks-url and --public-key"),
+        ((*NEAR[1:], *KEYS), 1, "login URL: http://127.0.0.1:1/login is not https"),
+        ((*NEAR, "--jwks-url", "http://169.254.169.254/"), 1, "JWKS URL: 169.254.169.254 is link-local"),
+        ((*NEAR, *KEYS, "--redirect-uri", "http://127.0.0.1:1/x#y"), 1, "has a fragment"),
+        ((*NEAR, *KEYS, "--connector", "nobody"), 1, "no connector 'nobody'"),
+        ((*NEAR, *KEYS, "--public-key", "missing.pem"), 2, "missing.pem"),
+    ],
+)
+def test_what_is_wrong_with_a_tool(wkmb: Terminal, arguments: tuple[str, ...], code: int, says: str) -> None:
+    assert says in wkmb.refused("tool", "add", "sandbox", *arguments, code=code)
+    assert wkmb.json("tool", "list") == []
+
+
+def test_a_name_is_given_once(wkmb: Terminal) -> None:
+    wkmb("tool", "add", "sandbox", *NEAR, *KEYS)
+
+    assert "There is a tool sandbox already." in wkmb.refused("tool", "add", "sandbox", *NEAR, *KEYS)
+    assert "no tool 'x'" in wkmb.refused("tool", "show", "x")
+
+
+def test_a_tool_that_is_not_there_fails_its_test(wkmb: Terminal) -> None:
+    wkmb("tool", "add", "sandbox", *NEAR, *KEYS)
+
+    said = wkmb("tool", "test", "sandbox", expect=1).stdout
+
+    assert "failed\treachable" in said
+    assert "failed\tjwks" in said
+
+
+def test_a_tool_is_switched_off_and_on(wkmb: Terminal) -> None:
+    wkmb("tool", "add", "sandbox", *NEAR, *KEYS)
+
+    wkmb("tool", "disable", "sandbox")
+    assert "disabled" in wkmb("tool", "list").stdout
+    wkmb("tool", "disable", "sandbox", "--again")
+
+    assert not wkmb.json("tool", "show", "sandbox")["disabled"]
