@@ -484,9 +484,10 @@ def _check_entry(
 ) -> Iterator[Finding]:
     """One entry by itself: its reasoning, its key, its policy, its course."""
     subject = ledger.entry_id(learner, row["position"])
-    if sha256(row["document"].encode()).hexdigest() != row["content"]:
+    document = _document(row)
+    if document is None or sha256(row["document"].encode()).hexdigest() != row["content"]:
         yield Finding("document_changed", learner, subject, {"digest": row["content"]})
-    elif different := sorted(ledger.differences(row)):
+    elif different := sorted(ledger.differences(row, document)):
         yield Finding("entry_differs", learner, subject, {"columns": ", ".join(different)})
     if row["reverses"] is None and row["key"] != ledger.key_of(row, rows):
         yield Finding("key_wrong", learner, subject, {"key": row["key"].hex()})
@@ -504,13 +505,22 @@ def _check_entry(
         yield Finding("course_version_missing", learner, subject, detail)
 
 
+def _document(row: Mapping[str, Any]) -> ledger.Document | None:
+    """An entry's reasoning; None where it cannot be read any more."""
+    try:
+        return ledger.Document.parse(row["document"])
+    except ValueError:
+        return None
+
+
 def _check_evidence(
     conn: sa.Connection, learner: UUID, rows: Sequence[Mapping[str, Any]], observed: Sequence[Observed]
 ) -> Iterator[Finding]:
     """The way up must be the way down: the entries that a statement leads to are those that name it."""
     named: dict[UUID, set[int]] = {each.stored.id: set() for each in observed}
     for row in rows:
-        for each in ledger.Document.parse(row["document"]).evidence if row["reverses"] is None else ():
+        document = _document(row) if row["reverses"] is None else None
+        for each in document.evidence if document else ():
             named.setdefault(UUID(each), set()).add(row["position"])
     led = ledger.positions_resting_on(conn, learner, named)
     for statement, positions in named.items():

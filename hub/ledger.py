@@ -229,11 +229,14 @@ class Document:
 
     @staticmethod
     def parse(text: str) -> Document:
-        course, course_digest, form, scope, period, on, centi_jp, checks, evidence = orjson.loads(text)
-        steps = tuple(Check(*check) for check in checks)
-        return Document(
-            course, course_digest, form, scope, period, date.fromisoformat(on), centi_jp, steps, tuple(evidence)
-        )  # fmt: skip
+        """What an entry says; `ValueError` where somebody made something else of it."""
+        try:
+            course, course_digest, form, scope, period, on, centi_jp, checks, evidence = orjson.loads(text)
+            steps = tuple(Check(*check) for check in checks)
+            day = date.fromisoformat(on)
+        except TypeError as error:
+            raise ValueError(f"Not a recognition: {error}") from error
+        return Document(course, course_digest, form, scope, period, day, centi_jp, steps, tuple(evidence))
 
 
 def pending_document(found: Pending) -> str:
@@ -282,9 +285,8 @@ def is_reversal(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bo
     return repeats and alone and row["key"] == key_of(row, rows)
 
 
-def differences(row: Mapping[str, Any]) -> set[str]:
+def differences(row: Mapping[str, Any], document: Document) -> set[str]:
     """Which columns of a row say something else than its reasoning."""
-    document = Document.parse(row["document"])
     names = ("course", "course_digest", "form", "period", "on")
     different = {name for name in names if row[name] != getattr(document, name)}
     sign = 1 if row["reverses"] is None else -1
