@@ -75,9 +75,15 @@ def report(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\ufeff" + text.getvalue()
 
 
+class Number(str):
+    """Decimal text that was written here: its minus is one."""
+
+    __slots__ = ()
+
+
 def _cell(value: object) -> str:
-    """A value as a cell. A number keeps its minus: it is one."""
-    if isinstance(value, (int, float)):
+    """A value as a cell."""
+    if isinstance(value, Number):
         return str(value)
     text = "" if value is None else str(value)
     return f"'{text}" if text.startswith(_FORMULA) else text

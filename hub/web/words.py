@@ -296,6 +296,11 @@ def outcomes() -> dict[str, str]:
     }
 
 
+def finding(code: str, detail: Mapping[str, str]) -> str:
+    """What verifying found, in words."""
+    return fill(findings().get(code, code), detail)
+
+
 #: Values that are shown otherwise than they are stored.
 _VALUES: Mapping[str, Callable[[str], str]] = {
     "missing": lambda text: ", ".join(proofs().get(proof, proof) for proof in text.split(";")),
@@ -326,6 +331,94 @@ def waiting(code: str, detail: Mapping[str, str]) -> str:
 def outcome(code: str, detail: Mapping[str, str]) -> str:
     """What a statement came to, in words: counted, or why not. Takes reasons and outcomes alike."""
     return told((reasons() | outcomes()).get(code, code), detail)
+
+
+# Auditing --------------------------------------------------------------------------------------------------
+
+
+def findings() -> dict[str, str]:
+    """What verifying found (`hub.audit.FINDINGS`)."""
+    return {
+        "position_missing": _("An entry of the ledger is missing."),
+        "chain_broken": _("An entry does not say what it said when it was written, or the one before it does not."),
+        "key_wrong": _("The key that keeps an hour from being entered twice is not that of the entry."),
+        "document_changed": _("The reasoning is not the one whose digest the entry has."),
+        "entry_differs": _("The entry says something else than its reasoning: %(columns)s."),
+        "reversal_wrong": _("It does not take back exactly one earlier entry."),
+        "policy_changed": _("The policy %(policy)s is another document than it was."),
+        "course_version_missing": _("The version of the course %(course)s is not there, or another one."),
+        "evidence_differs": _("The statements that lead to entries are not those that the entries name."),
+        "statement_missing": _("A statement that an entry rests on is not there."),
+        "statement_changed": _("The stored bytes of a statement are not those that were accepted."),
+        "not_recognized": _("An entry of %(jp)s JP stands for something that the statements do not give."),
+        "not_entered": _("The statements give %(jp)s JP that are in no entry."),
+        "waiting": _("Something arrived that was not computed yet. Verify again in a moment."),
+    }
+
+
+def origins() -> dict[str, str]:
+    """How a statement came to the hub."""
+    return {
+        "launch": _("Sent by the course that was opened from the hub"),
+        "score": _("Score that the tool sent (LTI AGS)"),
+        "run": _("Fetched, or imported from a file"),
+        "credential": _("Sent with a key"),
+        "hub": _("Written by the hub"),
+    }
+
+
+def verbs() -> dict[str, str]:
+    """The verbs that systems use most, by the last word of their ID."""
+    return {
+        "completed": _("completed"),
+        "passed": _("passed"),
+        "failed": _("failed"),
+        "scored": _("received a score for"),
+        "attended": _("attended"),
+        "launched": _("opened"),
+        "initialized": _("began"),
+        "terminated": _("ended"),
+        "satisfied": _("fulfilled"),
+        "certified": _("received a certificate for"),
+        "approved": _("approved"),
+        "experienced": _("viewed"),
+        "viewed": _("viewed"),
+        "answered": _("answered"),
+        "voided": _("took back"),
+    }
+
+
+def verb(iri: str, given: str) -> str:
+    """A verb in the reader's language; as its source calls it, where these words do not know it."""
+    return verbs().get(iri.rstrip("/").rpartition("/")[2], given or iri)
+
+
+def actions() -> dict[str, str]:
+    """What people do, as the journal names it."""
+    return {
+        "connector.add": _("connected the system"),
+        "connector.secret": _("changed the secret of the system"),
+        "connector.sync": _("had statements fetched from"),
+        "tool.add": _("registered the tool"),
+        "tool.update": _("changed the tool"),
+        "tool.disable": _("disabled the tool"),
+        "tool.enable": _("enabled the tool"),
+        "deployment.add": _("added the deployment"),
+        "deployment.disable": _("disabled the deployment"),
+        "deployment.enable": _("enabled the deployment"),
+        "credential.add": _("added the key"),
+        "credential.rotate": _("renewed the secret of the key"),
+        "credential.disable": _("disabled the key"),
+        "credential.enable": _("enabled the key"),
+        "course.import": _("imported courses"),
+        "learner.import": _("imported people"),
+        "learner.retry": _("had hours computed again of"),
+        "identity.link": _("linked the actor"),
+        "identity.unlink": _("took back the link of the actor"),
+        "policy.add": _("added the policy"),
+        "policy.activate": _("activated the policy"),
+        "key.rotate": _("renewed the signing key"),
+    }
 
 
 # Files -----------------------------------------------------------------------------------------------------
