@@ -65,65 +65,61 @@ def test_a01_a_login_url_without_a_query_gets_one(world: World) -> None:
     assert url.startswith(f"https://bkn.example/login?iss={BASE.replace(':', '%3A').replace('/', '%2F')}&")
 
 
-@pytest.mark.parametrize("client_id", ["somebody", "", "%00", "x" * 300, None])
-def test_a02_an_unknown_client_sees_a_page(world: World, client_id: str | None) -> None:
-    answer = world.authenticate(client_id=client_id).response
-
-    refused_with_a_page(answer)
+def test_a02_an_unknown_client_sees_a_page(world: World) -> None:
+    for client_id in ["somebody", "", "%00", "x" * 300, None]:
+        refused_with_a_page(world.authenticate(client_id=client_id).response)
 
 
-@pytest.mark.parametrize(
-    "redirect_uri",
-    [
-        "https://evil.example/launch",
-        "https://lan.example/launch/",
-        "https://lan.example/launch/more",
-        "https://lan.example/launc",
-        "https://lan.example:8443/launch",
-        "https://lan.example/launch#x",
-        "https://lan.example/launch?x=1",
-        "https://lan.example/Launch",
-        "https://LAN.example/launch",
-        "http://lan.example/launch",
-        " https://lan.example/launch",
-        "",
-        None,
-    ],
-)
-def test_a03_another_redirect_uri_sees_a_page_and_gets_nothing(world: World, redirect_uri: str | None) -> None:
-    answer = world.authenticate(redirect_uri=redirect_uri).response
-
-    refused_with_a_page(answer)
+OTHER_ADDRESSES = [
+    "https://evil.example/launch",
+    "https://lan.example/launch/",
+    "https://lan.example/launch/more",
+    "https://lan.example/launc",
+    "https://lan.example:8443/launch",
+    "https://lan.example/launch#x",
+    "https://lan.example/launch?x=1",
+    "https://lan.example/Launch",
+    "https://LAN.example/launch",
+    "http://lan.example/launch",
+    " https://lan.example/launch",
+    "",
+    None,
+]
 
 
-@pytest.mark.parametrize("scope", [None, "", "profile", "OPENID", "openid2"])
-def test_a04_a_request_without_openid_is_told_so(world: World, scope: str | None) -> None:
-    request = world.request(scope=scope)
+def test_a03_another_redirect_uri_sees_a_page_and_gets_nothing(world: World) -> None:
+    for redirect_uri in OTHER_ADDRESSES:
+        refused_with_a_page(world.authenticate(redirect_uri=redirect_uri).response)
 
-    page = world.authenticate(request)
 
-    assert error(page) == "invalid_scope"
-    assert page.action == world.tool.redirect_uri
-    assert page.fields["state"] == request["state"]
+def test_a04_a_request_without_openid_is_told_so(world: World) -> None:
+    for scope in [None, "", "profile", "OPENID", "openid2"]:
+        request = world.request(scope=scope)
+
+        page = world.authenticate(request)
+
+        assert error(page) == "invalid_scope"
+        assert page.action == world.tool.redirect_uri
+        assert page.fields["state"] == request["state"]
 
 
 def test_a04_further_scopes_are_tolerated(world: World) -> None:
     assert "id_token" in world.authenticate(scope="openid profile email").fields
 
 
-@pytest.mark.parametrize("response_type", [None, "code", "id_token token", "token"])
-def test_a05_another_response_type_is_refused(world: World, response_type: str | None) -> None:
-    assert error(world.authenticate(response_type=response_type)) == "unsupported_response_type"
+def test_a05_another_response_type_is_refused(world: World) -> None:
+    for response_type in [None, "code", "id_token token", "token"]:
+        assert error(world.authenticate(response_type=response_type)) == "unsupported_response_type"
 
 
-@pytest.mark.parametrize("response_mode", [None, "query", "fragment"])
-def test_a06_another_response_mode_is_refused(world: World, response_mode: str | None) -> None:
-    assert error(world.authenticate(response_mode=response_mode)) == "invalid_request"
+def test_a06_another_response_mode_is_refused(world: World) -> None:
+    for response_mode in [None, "query", "fragment"]:
+        assert error(world.authenticate(response_mode=response_mode)) == "invalid_request"
 
 
-@pytest.mark.parametrize("nonce", [None, ""])
-def test_a07_a_request_without_a_nonce_is_refused(world: World, nonce: str | None) -> None:
-    assert error(world.authenticate(nonce=nonce)) == "invalid_request"
+def test_a07_a_request_without_a_nonce_is_refused(world: World) -> None:
+    for nonce in [None, ""]:
+        assert error(world.authenticate(nonce=nonce)) == "invalid_request"
 
 
 def test_a08_a_missing_or_wrong_login_hint_is_denied(world: World) -> None:
@@ -175,14 +171,14 @@ def test_a09_what_is_no_parameter_of_ours_is_not_sent_again(world: World) -> Non
     assert not {"submit", "csrf_token"} & repost.fields.keys()
 
 
-@pytest.mark.parametrize("prompt", [None, "login", "consent", "none login"])
-def test_a10_another_prompt_is_refused(world: World, prompt: str | None) -> None:
-    assert error(world.authenticate(prompt=prompt)) == "invalid_request"
+def test_a10_another_prompt_is_refused(world: World) -> None:
+    for prompt in [None, "login", "consent", "none login"]:
+        assert error(world.authenticate(prompt=prompt)) == "invalid_request"
 
 
-@pytest.mark.parametrize("hint", [None, "", "x", "x.y", "é.é", "W10.AAAA"])
-def test_a11_a_missing_or_forged_message_hint_is_refused(world: World, hint: str | None) -> None:
-    assert error(world.authenticate(lti_message_hint=hint)) == "invalid_request"
+def test_a11_a_missing_or_forged_message_hint_is_refused(world: World) -> None:
+    for hint in [None, "", "x", "x.y", "é.é", "W10.AAAA"]:
+        assert error(world.authenticate(lti_message_hint=hint)) == "invalid_request"
 
 
 def test_a11_a_message_hint_with_one_other_letter_is_refused(world: World) -> None:
