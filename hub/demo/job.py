@@ -31,7 +31,9 @@ class MainJob:
         began = self._complete(launch)
         year = self._recognized()
         self.say(f"   {time.monotonic() - began:.1f} s after the report: {_number(year['recognized_jp'])} JP")
-        [entry] = [each for each in year["entries"] if each["jp"] > 0]
+        # A score may be recognized before the statements of the same completion come: then it was taken back.
+        taken_back = {each["reverses"] for each in year["entries"]}
+        [entry] = [each for each in year["entries"] if each["jp"] > 0 and each["id"] not in taken_back]
         self._explain(entry)
         return _number(entry["jp"])
 
