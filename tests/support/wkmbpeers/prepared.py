@@ -38,6 +38,7 @@ class Course:
     def row(self, provider: str) -> dict[str, str]:
         return {
             "id": self.id,
+            "aliases": "",
             "provider": provider,
             "title_id": self.title,
             "title_en": self.title,
@@ -66,7 +67,7 @@ class PreparedHub:
         """An employee who can sign in, and a credential of another system that may read."""
         learner = {"nip": NIP, "name": NAME, "email": "siti@contoh.example", "status": "PNS"}
         learner |= {"employer": "Kementerian Contoh", "unit": "Biro Contoh"}
-        self._import("learner", learner)
+        self.import_file("learner", learner)
         self.process.wkmb(
             "user", "add", "siti", "--role", "learner", "--nip", NIP, "--password-stdin", stdin=PASSWORD + "\n"
         )
@@ -81,16 +82,17 @@ class PreparedHub:
 
     def add_course(self, provider: str, course: Course) -> None:
         """Import one course of that provider."""
-        self._import("course", course.row(provider))
+        self.import_file("course", course.row(provider))
 
-    def _import(self, what: str, row: dict[str, str]) -> None:
+    def import_file(self, what: str, row: dict[str, str]) -> None:
+        """Import one row: of a ``learner`` or a ``course``, or a link of an ``identity``."""
         text = io.StringIO()
         writer = csv.DictWriter(text, list(row))
         writer.writeheader()
         writer.writerow(row)
         path = self.process.home / f"{what}.csv"
         path.write_text(text.getvalue(), "utf-8")
-        self.process.wkmb(what, "import", str(path))
+        self.process.wkmb(what, "link" if what == "identity" else "import", str(path))
 
     def sign_in(self, visitor: Visitor) -> requests.Response:
         """Sign the employee in through the form."""
@@ -103,21 +105,36 @@ class PreparedHub:
         assert links, f"{title} is not in the catalogue:\n{catalogue.text[:3000]}"
         return visitor.follow(visitor.submit(visitor.get(links[0].href), "/launch"))
 
-    def jp(self) -> dict[str, Any]:
-        """What the hub tells another system about the employee's hours."""
-        answer = requests.get(f"{self.url}/api/v1/learners/{NIP}/jp", auth=(KEY, SECRET), timeout=10)
+    def ask(self, path: str, **parameters: str | int) -> dict[str, Any]:
+        """What the API tells another system."""
+        answer = requests.get(f"{self.url}/api/v1{path}", parameters, auth=(KEY, SECRET), timeout=10)
         assert answer.status_code == 200, answer.text
         found = answer.json()
         assert isinstance(found, dict)
         return found
 
-    def jp_when(self, holds: Callable[[dict[str, Any]], bool], seconds: float = 15) -> dict[str, Any]:
+    def jp(self, **parameters: int) -> dict[str, Any]:
+        """What it is told about the employee's hours, of this year or of another ``year``."""
+        return self.ask(f"/learners/{NIP}/jp", **parameters)
+
+    def jp_when(
+        self, holds: Callable[[dict[str, Any]], bool], seconds: float = 15, **parameters: int
+    ) -> dict[str, Any]:
         """The same as soon as ``holds`` is true of it; the last answer fails the test when the time is over."""
         end = time.monotonic() + seconds
-        while not holds(found := self.jp()):
+        while not holds(found := self.jp(**parameters)):
             assert time.monotonic() < end, json.dumps(found, indent=1)
             time.sleep(0.05)
         return found
+
+
+def standing(year: dict[str, Any]) -> list[dict[str, Any]]:
+    """The entries of a year that were not taken back.
+
+    What comes later about the same completion may replace an entry: the score of it, then its statements.
+    """
+    taken_back = {entry["reverses"] for entry in year["entries"]}
+    return [entry for entry in year["entries"] if entry["reverses"] is None and entry["id"] not in taken_back]
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
