@@ -180,6 +180,13 @@ def actors_of(conn: sa.Connection, learner: UUID) -> tuple[int, ...]:
     return tuple(conn.execute(query.order_by(learner_actors.c.actor_key)).scalars())
 
 
+def one_actor_each(conn: sa.Connection, learners: Sequence[UUID]) -> tuple[int, ...]:
+    """One actor of each of these learners: enough to wake them."""
+    at = learner_actors.c
+    query = sa.select(sa.func.min(at.actor_key)).where(at.learner.in_(learners)).group_by(at.learner)
+    return tuple(conn.execute(query).scalars())
+
+
 def find(conn: sa.Connection, actor_key: int) -> Identity | None:
     """What is known of an actor; None while nothing was heard of it."""
     row = conn.execute(_select().where(identities.c.actor_key == actor_key)).first()

@@ -28,7 +28,7 @@ from hub.ingest import BUCKETS
 from hub.runtime import Hub
 from hub.tables import connectors, entry_evidence, inbox, learners, pending, recompute_failures
 from lrs import query
-from lrs.agents import Identifier, agent_key, identifier
+from lrs.agents import Identifier, identifier
 from lrs.database import insert_all, insert_missing, upsert
 from lrs.query import Stored
 from mappings.course import Catalogue
@@ -458,8 +458,7 @@ def wake_everybody(hub: Hub, *, at_once: int = 1000) -> Iterator[int]:
 
 def _wake_page(conn: sa.Connection, hub: Hub, after: UUID | None, limit: int) -> list[UUID]:
     page = list_learners(conn, after=after, limit=limit)
-    keys = [agent_key(identity.hub_account(hub.base_url, learner)) for learner in page]
-    ingest.wake(conn, keys, now=hub.clock(), new_id=hub.new_id)
+    ingest.wake(conn, identity.one_actor_each(conn, page), now=hub.clock(), new_id=hub.new_id)
     return page
 
 
