@@ -91,7 +91,8 @@ def read_rows(
                     rows.append(value)
             problems += row.problems
     except csv.Error as error:
-        problems.append(Problem(reader.line_num, "row", "not_csv", f"is not CSV: {error}.", "Check the quotes."))
+        line = reader.reader.line_num  # That of the DictReader is still the row before.
+        problems.append(Problem(line, "row", "not_csv", f"is not CSV: {error}.", "Check the quotes."))
     return ReadRows(tuple(rows), tuple(problems))
 
 
