@@ -12,7 +12,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Protocol
 
-from flask_babel import format_date, format_decimal, format_percent
+from flask_babel import format_date, format_decimal, format_percent, ngettext
 from flask_babel import gettext as _
 
 
@@ -182,6 +182,10 @@ def _day_or_share(text: str) -> str:
     return share(text) if text.replace(".", "", 1).isdigit() else day(text)
 
 
+def _count(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 def _period(text: str) -> str:
     if text == "once":
         return repeats()[text]
@@ -199,9 +203,9 @@ _FOUND: Mapping[str, Callable[[str], str]] = {
     "repeat": _period,
     "certificate_jp": _jp_of,
     "programme_jp": _jp_of,
-    "per_day": lambda text: _("%(number)s days", number=number(text)),
-    "per_session": lambda text: _("%(number)s sessions", number=number(text)),
-    "per_activity": lambda text: _("%(number)s activities", number=number(text)),
+    "per_day": lambda text: ngettext("%(num)s day", "%(num)s days", _count(text)),
+    "per_session": lambda text: ngettext("%(num)s session", "%(num)s sessions", _count(text)),
+    "per_activity": lambda text: ngettext("%(num)s activity", "%(num)s activities", _count(text)),
     "minutes_reported": lambda text: _("%(number)s minutes", number=number(text)),
     "minutes_of_course": lambda text: _("%(number)s minutes", number=number(text)),
     "international_bonus": lambda text: f"+{number(text)} %",
