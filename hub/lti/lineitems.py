@@ -161,7 +161,7 @@ def coupled_id(hub: Hub, context: Context) -> UUID:
 
 def ensure_coupled(conn: sa.Connection, hub: Hub, context: Context, tool: int, course: Course) -> str:
     """The address of the coupled line item, which is made if it is not there."""
-    column = Column(course.title("id")[:LONGEST], MAXIMUM, context.resource_link_id)
+    column = Column(course.title("id").strip()[:LONGEST], MAXIMUM, context.resource_link_id)
     item = LineItem(coupled_id(hub, context), context, is_coupled=True, column=column)
     _insert(conn, hub, item, tool)
     return item.url(hub.base_url)

@@ -24,6 +24,7 @@ from hub.bodies import read_body
 from hub.errors import HubError
 from hub.lti import claims, idtoken, keys, launches, lineitems
 from hub.lti.claims import AuthenticationRequest, Refusal, Situation
+from hub.lti.clients import find_client
 from hub.lti.keys import SigningKey, SigningKeys
 from hub.lti.launches import FetchRefused, Launch
 from hub.registry import Deployment, Tool
@@ -66,7 +67,7 @@ class Login:
         parameters = _parameters()
         request = AuthenticationRequest.of(parameters)
         with hub.db.read() as conn:
-            tool = registry.find_tool_by_client_id(conn, request.client_id)
+            tool = find_client(conn, request.client_id)
         refusal = claims.check_address(request, tool)
         if refusal or tool is None:
             raise _page(refusal)

@@ -20,6 +20,7 @@ from joserfc.errors import JoseError
 
 from hub import limits, registry
 from hub.errors import NotFound
+from hub.lti.clients import find_client
 from hub.lti.scopes import GRANTED
 from hub.lti.toolkeys import KeyNotFound, ToolKeys
 from hub.registry import Tool
@@ -167,7 +168,7 @@ def _read_assertion(hub: Hub, tool_keys: ToolKeys, text: str) -> _Assertion | To
     if not isinstance(issuer, str) or issuer != said.get("sub"):
         return _client("iss", "iss and sub must both be the client_id.")
     with hub.db.read() as conn:
-        tool = registry.find_tool_by_client_id(conn, issuer) if 0 < len(issuer) <= LONGEST_ID else None
+        tool = find_client(conn, issuer)
     if tool is None or tool.disabled:
         return _client("client", "iss names no tool that is registered here, or one that is switched off.")
     refused = _check_signature(hub, tool_keys, tool, header.get("kid"), text)
