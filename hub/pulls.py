@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -45,23 +45,37 @@ def add(
     trusted_centi_jp: int | None = None,
 ) -> Connector:
     """Pull from the LRS at this endpoint, from now on."""
-    registry.check_url("endpoint", url, internal=internal)
-    if "?" in url:
-        raise HubError("query_in_url", f"endpoint: {url} has a query.", action="Give the address before /statements.")
-    if not key or not secret:
-        raise HubError("credential_missing", "The other LRS asks for key and secret.", action="Give both.")
-    if version not in VERSIONS:
-        raise HubError("version", f"{version} is not pulled.", action=f"Use one of {', '.join(VERSIONS)}.")
-    if not SHORTEST_EVERY <= every <= LONGEST_EVERY:
-        action = f"Use {SHORTEST_EVERY} to {LONGEST_EVERY} seconds."
-        raise HubError("every", f"An LRS cannot be asked every {every} seconds.", action=action)
-    settings = {"url": url.rstrip("/") + "/", "key": key, "version": version, "every": every}
+    if not secret:
+        raise HubError("credential_missing", "The other LRS asks for a secret.", action="Give the one it gave you.")
+    settings = check_settings(url=url, key=key, version=version, every=every, internal=internal)
     connector = registry.add_connector(
         conn, hub, name, "xapi-pull", by=by, internal=internal, vocabulary=vocabulary,
         trusted_centi_jp=trusted_centi_jp, settings=settings, secret=secret,
     )  # fmt: skip
     sync.schedule(conn, connector.id, hub.clock())
     return connector
+
+
+def check_settings(*, url: str, key: str, version: str, every: int, internal: bool) -> dict[str, Any]:
+    """The settings of a connector of this kind; what could never work is refused."""
+    registry.check_url("endpoint", url, internal=internal)
+    if "?" in url:
+        raise HubError("query_in_url", f"endpoint: {url} has a query.", action="Give the address before /statements.")
+    if not key:
+        raise HubError("credential_missing", "The other LRS asks for a key.", action="Give the one it gave you.")
+    if version not in VERSIONS:
+        raise HubError("version", f"{version} is not pulled.", action=f"Use one of {', '.join(VERSIONS)}.")
+    if not SHORTEST_EVERY <= every <= LONGEST_EVERY:
+        action = f"Use {SHORTEST_EVERY} to {LONGEST_EVERY} seconds."
+        raise HubError("every", f"An LRS cannot be asked every {every} seconds.", action=action)
+    return {"url": url.rstrip("/") + "/", "key": key, "version": version, "every": every}
+
+
+def set_secret(conn: sa.Connection, hub: Hub, connector: Connector, secret: str, *, by: str) -> None:
+    """Call the other LRS with another secret, and at once: until now it may have been refused."""
+    registry.set_secret(conn, hub, connector, secret, by=by)
+    sync.schedule(conn, connector.id, hub.clock())
+    ask(conn, connector.id, hub.clock())
 
 
 def ask(conn: sa.Connection, connector: int, now: datetime) -> bool:

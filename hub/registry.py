@@ -13,7 +13,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -70,6 +70,9 @@ _LONGEST_URL = 2000
 
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KEY = re.compile("[!-9;-~]{1,255}")
+_CLIENT_ID = re.compile("[A-Za-z0-9._~-]{1,64}")
+#: At most 255 ASCII characters (LTI 1.3 core section 5.3.3).
+_DEPLOYMENT_ID = re.compile("[!-~]{1,255}")
 _SEAL = "connector-secret"
 
 
@@ -135,7 +138,11 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class NewTool:
-    """What an administrator says of a tool; exactly one of ``jwks_url`` and ``public_key``."""
+    """What an administrator says of a tool; exactly one of ``jwks_url`` and ``public_key``.
+
+    ``client_id``, and ``deployment_ids`` by the deployment's name, are made where they are not given: they are what the
+    other side knows already when a hub is set up anew.
+    """
 
     name: str
     login_url: str
@@ -147,6 +154,8 @@ class NewTool:
     deployments: tuple[str, ...] = ("default",)
     names: bool = False
     internal: bool = False
+    client_id: str | None = None
+    deployment_ids: Mapping[str, str] = field(default_factory=dict)
 
 
 # Connectors ------------------------------------------------------------------------------------------------------
@@ -220,7 +229,7 @@ def add_connector(
         "internal": internal,
         "vocabulary": vocabulary,
         "trusted_centi_jp": trusted_centi_jp,
-        "settings": orjson.dumps(dict(settings), option=orjson.OPT_SORT_KEYS).decode(),
+        "settings": _settings_text(settings),
         "secret": None if secret is None else hub.seal(_SEAL, secret),
         "created_at": hub.clock(),
     }
@@ -229,6 +238,36 @@ def add_connector(
         raise _taken("connector", name)
     _record(conn, hub, by, "connector.add", name, kind=kind, internal=internal)
     return _connector(found[0])
+
+
+def update_connector(
+    conn: sa.Connection,
+    hub: Hub,
+    connector: Connector,
+    *,
+    by: str,
+    internal: bool,
+    vocabulary: str,
+    trusted_centi_jp: int | None,
+    settings: Mapping[str, Any],
+) -> Connector:
+    """Change what is known of a system; its name, kind and secret stay.
+
+    Another vocabulary or trust changes what its statements mean: have everybody recomputed then
+    (`hub.recognition.wake_everybody`).
+    """
+    _check_meaning(vocabulary, trusted_centi_jp)
+    values = {
+        "internal": internal,
+        "vocabulary": vocabulary,
+        "trusted_centi_jp": trusted_centi_jp,
+        "settings": _settings_text(settings),
+    }
+    row = conn.execute(
+        sa.update(connectors).where(connectors.c.id == connector.id).values(values).returning(*connectors.c)
+    ).one()
+    _record(conn, hub, by, "connector.update", connector.name, vocabulary=vocabulary, internal=internal)
+    return _connector(row)
 
 
 def check_kind(kind: str) -> None:
@@ -328,17 +367,21 @@ def add_tool(conn: sa.Connection, hub: Hub, new: NewTool, *, by: str, connector:
     row = {
         "name": new.name,
         "connector": owner.id,
-        "client_id": _random_name(hub),
+        "client_id": new.client_id or _random_name(hub),
         **_addresses(new),
         "disabled": False,
         "created_at": hub.clock(),
     }
     found = insert_new(conn, tools, [row], returning=tools.c)
     if not found:
-        raise _taken("tool", new.name)
+        raise (
+            _taken("tool", new.name)
+            if find_tool(conn, new.name)
+            else _taken("tool with the client_id", row["client_id"])
+        )
     tool = _tool(found[0])
     for deployment in new.deployments:
-        _insert_deployment(conn, hub, tool, deployment)
+        _insert_deployment(conn, hub, tool, deployment, new.deployment_ids.get(deployment))
     _record(conn, hub, by, "tool.add", new.name, connector=owner.name, client_id=tool.client_id)
     return tool
 
@@ -359,12 +402,14 @@ def set_tool_disabled(conn: sa.Connection, hub: Hub, tool: Tool, *, disabled: bo
     _record(conn, hub, by, "tool.disable" if disabled else "tool.enable", tool.name)
 
 
-def add_deployment(conn: sa.Connection, hub: Hub, tool: Tool, name: str, *, by: str) -> Deployment:
-    """One more tenant of a tool."""
-    _check_deployment(name)
+def add_deployment(
+    conn: sa.Connection, hub: Hub, tool: Tool, name: str, *, by: str, deployment_id: str | None = None
+) -> Deployment:
+    """One more tenant of a tool; its ``deployment_id`` is made where none is given."""
+    _check_deployment(name, deployment_id)
     if len(deployments_of(conn, tool.id)) >= MAX_DEPLOYMENTS:
         raise _wrong("deployments", f"{tool.name} has {MAX_DEPLOYMENTS} deployments.", "Register a further tool.")
-    made = _insert_deployment(conn, hub, tool, name)
+    made = _insert_deployment(conn, hub, tool, name, deployment_id)
     _record(conn, hub, by, "deployment.add", f"{tool.name}/{name}", deployment_id=made.deployment_id)
     return made
 
@@ -399,7 +444,7 @@ def _addresses(new: NewTool) -> dict[str, Any]:
         "login_url": new.login_url,
         "redirect_uris": orjson.dumps(list(new.redirect_uris)).decode(),
         "jwks_url": new.jwks_url,
-        "public_key": new.public_key,
+        "public_key": None if new.public_key is None else new.public_key.strip() + "\n",
         "target_link_uri": new.target_link_uri,
         "deep_linking_url": new.deep_linking_url,
         "names": new.names,
@@ -407,11 +452,11 @@ def _addresses(new: NewTool) -> dict[str, Any]:
     }
 
 
-def _insert_deployment(conn: sa.Connection, hub: Hub, tool: Tool, name: str) -> Deployment:
-    row = {"tool": tool.id, "deployment_id": _random_name(hub), "name": name, "disabled": False}
+def _insert_deployment(conn: sa.Connection, hub: Hub, tool: Tool, name: str, deployment_id: str | None) -> Deployment:
+    row = {"tool": tool.id, "deployment_id": deployment_id or _random_name(hub), "name": name, "disabled": False}
     found = insert_new(conn, deployments, [row], returning=deployments.c)
     if not found:
-        raise _taken(f"deployment of {tool.name} with the name", name)
+        raise _taken(f"deployment of {tool.name} with the name or id", name)
     return _deployment(found[0])
 
 
@@ -432,10 +477,14 @@ def _check_tool(new: NewTool) -> None:
     if not new.deployments or len(new.deployments) > MAX_DEPLOYMENTS:
         raise _wrong("deployments", "A tool has deployments.", f"Give 1 to {MAX_DEPLOYMENTS}.")
     for name in new.deployments:
-        _check_deployment(name)
+        _check_deployment(name, new.deployment_ids.get(name))
+    if new.client_id is not None and not _CLIENT_ID.fullmatch(new.client_id):
+        raise _wrong("client_id", f"{new.client_id[:80]!r} is no client_id.", "Leave it out, and one is made.")
 
 
-def _check_deployment(name: str) -> None:
+def _check_deployment(name: str, deployment_id: str | None) -> None:
+    if deployment_id is not None and not _DEPLOYMENT_ID.fullmatch(deployment_id):
+        raise _wrong("deployment_id", f"{deployment_id[:80]!r} is no deployment_id.", "Leave it out, and one is made.")
     if not name or name != name.strip() or len(name) > 64 or not name.isprintable():
         raise _wrong("deployment", f"{name[:80]!r} is no name of a deployment.", "Use 1 to 64 printable characters.")
 
@@ -600,6 +649,13 @@ def _check_key(key: str) -> None:
         raise _wrong("key", "The key looks like the id of a launch.", "Use one that is no UUID.")
 
 
+def _check_meaning(vocabulary: str, trusted_centi_jp: int | None) -> None:
+    if vocabulary not in VOCABULARIES:
+        raise _wrong("unknown_vocabulary", f"There is no vocabulary {vocabulary!r}.", _one_of(VOCABULARIES))
+    if trusted_centi_jp is not None and not 0 < trusted_centi_jp <= 1_000_000:
+        raise _wrong("trusted_jp", "This is no amount of JP that a certificate may assert.", "Use 0.01 to 10000.")
+
+
 def _check_secret(secret: str) -> None:
     if len(secret) < SECRET_LENGTH:
         action = "Make one with `openssl rand -hex 32`."
@@ -643,6 +699,10 @@ def _record(conn: sa.Connection, hub: Hub, by: str, action: str, name: str, **de
     """Write down the act; what it was done to is "tool:NAME" for "tool.add"."""
     object = f"{action.partition('.')[0]}:{name}"
     journal.record(conn, who=by, action=action, object=object, now=hub.clock(), new_id=hub.new_id, **detail)
+
+
+def _settings_text(settings: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(settings), option=orjson.OPT_SORT_KEYS).decode()
 
 
 def _connector(row: sa.Row[Any]) -> Connector:

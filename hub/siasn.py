@@ -190,16 +190,26 @@ def add(
     internal: bool = False,
 ) -> Connector:
     """Hand hours over to the SIASN at this address, when somebody asks for it."""
-    for what, each in (("address", url), ("token URL", token_url)):
-        registry.check_url(what, each, internal=internal)
-    if not key or not secret or not sso_token:
-        action = "The gateway's key and secret come from BKN, the token from its single sign-on."
-        raise HubError("credential_missing", "SIASN asks for a key, a secret and a token.", action=action)
-    settings = {"url": url.rstrip("/"), "token_url": token_url, "key": key, "institution_id": institution_id,
-                "location_id": location_id}  # fmt: skip
+    if not secret or not sso_token:
+        action = "The gateway's secret comes from BKN, the token from its single sign-on."
+        raise HubError("credential_missing", "SIASN asks for a secret and a token.", action=action)
+    settings = check_settings(url=url, token_url=token_url, key=key, institution_id=institution_id,
+                              location_id=location_id, internal=internal)  # fmt: skip
     return registry.add_connector(
         conn, hub, name, "siasn", by=by, internal=internal, settings=settings, secret=join_secrets(secret, sso_token)
     )
+
+
+def check_settings(
+    *, url: str, token_url: str, key: str, internal: bool, institution_id: str = "", location_id: str = ""
+) -> dict[str, Any]:
+    """The settings of a connector of this kind; what could never work is refused."""
+    for what, each in (("address", url), ("token URL", token_url)):
+        registry.check_url(what, each, internal=internal)
+    if not key:
+        raise HubError("credential_missing", "SIASN asks for a key.", action="The gateway's key comes from BKN.")
+    return {"url": url.rstrip("/"), "token_url": token_url, "key": key, "institution_id": institution_id,
+            "location_id": location_id}  # fmt: skip
 
 
 def join_secrets(secret: str, sso_token: str) -> str:

@@ -15,11 +15,12 @@ import sqlalchemy as sa
 from connectors.base import Check, ConnectorError
 from connectors.external_lrs import VERSIONS
 from connectors.siasn import AlreadyThere, NotSaved, Saved, WouldSave
-from hub import completions, connections, pulls, registry, siasn, sync
+from hub import completions, connections, pulls, recognition, registry, siasn, sync, systems
 from hub.cli.base import Failed, actor, json_option, opened, read_secret, say
 from hub.registry import Connector
 from hub.runtime import Hub
 from hub.sync import Pull, Status
+from hub.systems import SystemsError
 from mappings.shipped import VOCABULARIES
 
 #: A completion file is read whole.
@@ -166,7 +167,8 @@ def secret(name: str, secret_stdin: bool, as_json: bool) -> None:
             given = siasn.join_secrets(given, read_secret())
 
         def work(conn: sa.Connection) -> None:
-            registry.set_secret(conn, hub, found, given, by=actor())
+            change = pulls.set_secret if found.kind == "xapi-pull" else registry.set_secret
+            change(conn, hub, found, given, by=actor())
 
         hub.db.run(work)
     say({"name": name}, as_json, f"{name} is called with the new secret.")
@@ -196,6 +198,33 @@ def sync_(ctx: click.Context, /, name: str, as_json: bool, **options: Any) -> No
         if found.kind not in _SYNCS:
             raise Failed(f"{name} is of kind {found.kind}: it calls the hub, and there is nothing to fetch.")
         ctx.exit(_SYNCS[found.kind](hub, found, as_json, **{option: options[option] for option in allowed}))
+
+
+@connector.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@json_option
+def apply(file: Path, as_json: bool) -> None:
+    """Bring connectors and tools to what FILE (YAML, as `connector export` prints it) says.
+
+    What it does not name stays as it is; secrets are never in it.
+    """
+    with opened() as hub:
+        given = _read_systems(file)
+        done = hub.db.run(lambda conn: systems.apply(conn, hub, given, by=actor()))
+        if any(each.means_other for each in done):
+            for _ in recognition.wake_everybody(hub):
+                pass
+    values = [{"system": each.system, "outcome": each.outcome, "todo": each.todo or None} for each in done]
+    say(values, as_json, *(f"{each.outcome}\t{each.system}\t{each.todo}".rstrip() for each in done))
+
+
+@connector.command()
+@json_option
+def export(as_json: bool) -> None:
+    """Print connectors and tools as YAML for `connector apply`, without secrets."""
+    with opened() as hub, hub.db.read() as conn:
+        text = systems.write(conn, hub)
+    say({"yaml": text}, as_json, text.rstrip("\n"))
 
 
 def check_values(checks: Iterable[Check]) -> list[dict[str, str]]:
@@ -246,10 +275,23 @@ def _next_step(made: Connector) -> str:
     }[made.kind]
 
 
+def _read_systems(file: Path) -> systems.Systems:
+    if file.stat().st_size > systems.MAX_BYTES:
+        raise Failed(f"{file} is larger than {systems.MAX_BYTES // 2**20} MiB. Split it.")
+    try:
+        return systems.read(file.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise Failed(f"{file} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
+    except SystemsError as error:
+        raise Failed(f"{file}: {error}") from error
+
+
 # Running ---------------------------------------------------------------------------------------------------------
 
 
 def _fetch(hub: Hub, found: Connector, as_json: bool) -> int:
+    if not found.has_secret:
+        raise Failed(f"{found.name} has no secret yet. Enter it: wkmb connector secret {found.name} --secret-stdin")
     pull = pulls.create_sync(hub, lambda: False).run(found.id, force=True)
     if pull is None:
         raise Failed(f"{found.name} is being pulled by another process. See: wkmb connector status {found.name}")
