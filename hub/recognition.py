@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from time import perf_counter, sleep
 from typing import Any
 from uuid import UUID
 
@@ -325,17 +326,30 @@ def drain(hub: Hub) -> int:
         learner = whose.get(each.actor_key)
         if learner is not None:
             by_learner.setdefault(learner, []).append(each)
-    return done + sum(_settle(hub, learner, by_learner[learner]) for learner in by_learner)
+    for learner, claimed in by_learner.items():
+        began = perf_counter()
+        done += _settle(hub, learner, claimed)
+        if hub.db.commits_in_order:
+            # Who waits for SQLite's one write lock sleeps between attempts: left free only for an instant between two
+            # learners, it was not had for seconds by those who bring statements.
+            sleep(perf_counter() - began)
+    return done
 
 
 def _look(conn: sa.Connection, hub: Hub) -> list[_WakeUp]:
-    """Some wake-ups, beginning anywhere: several workers begin at different places, and none waits for ever."""
+    """Some wake-ups. Where there are more than one batch, beginning anywhere: several workers begin at different
+    places, and no wake-up waits for ever."""
+    at = inbox.c
+    first = sa.select(at.bucket, at.id, at.actor_key).order_by(at.bucket, at.id).limit(BATCH)
+    found = [_WakeUp(*row) for row in conn.execute(first)]
+    return found if len(found) < BATCH else _look_anywhere(conn, hub)
+
+
+def _look_anywhere(conn: sa.Connection, hub: Hub) -> list[_WakeUp]:
     start = int.from_bytes(hub.random(2)) % BUCKETS
     pivot = UUID(bytes=hub.random(16))
     found: list[_WakeUp] = []
     at = inbox.c
-    if conn.execute(sa.select(at.bucket).limit(1)).first() is None:
-        return found  # Which is so most of the time, and asked often.
     for step in range(BUCKETS):
         here = sa.select(at.bucket, at.id, at.actor_key).where(at.bucket == (start + step) % BUCKETS)
         for side in (at.id > pivot, at.id <= pivot):
