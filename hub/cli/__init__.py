@@ -16,6 +16,7 @@ COMMANDS = {
     "user": "hub.cli.user",
     "credential": "hub.cli.credential",
     "tool": "hub.cli.tool",
+    "platform": "hub.cli.platform",
     "connector": "hub.cli.connector",
     "learner": "hub.cli.learner",
     "course": "hub.cli.course",

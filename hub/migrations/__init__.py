@@ -16,6 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from hub import siasn_tables, sync_tables, tables  # noqa: F401  # they declare the tables that are compared
+from hub.lti_tool import tables as lti_tool_tables  # noqa: F401
 from lrs import tables as lrs_tables  # noqa: F401
 from lrs.database import Database, metadata
 

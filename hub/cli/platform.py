@@ -1,0 +1,173 @@
+"""``wkmb platform``: LMSs that launch the hub (LTI 1.3)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+import sqlalchemy as sa
+
+from hub import registry
+from hub.cli.base import actor, json_option, opened, say
+from hub.lti_tool import platforms
+from hub.lti_tool.platforms import NewPlatform, Platform
+from hub.runtime import Hub
+
+
+@click.group()
+def platform() -> None:
+    """LMSs that launch the hub."""
+
+
+@platform.command()
+@click.argument("name")
+@click.option("--connector", metavar="NAME", help="The system that it belongs to; without it one of its name is made.")
+@click.option("--issuer", required=True, metavar="URL", help="What it calls itself (iss), letter by letter.")
+@click.option("--client-id", required=True, metavar="ID", help="What it calls the hub.")
+@click.option("--auth-url", required=True, metavar="URL", help="Its authentication endpoint.")
+@click.option("--token-url", required=True, metavar="URL", help="Its token endpoint.")
+@click.option("--jwks-url", required=True, metavar="URL", help="Where its public keys are.")
+@click.option(
+    "--deployment", "deployments", required=True, multiple=True, metavar="ID",
+    help="What it calls a deployment of the hub; may be repeated.",
+)  # fmt: skip
+@click.option("--token-audience", metavar="A", help="What its token endpoint wants as aud, where that is not its URL.")
+@click.option("--internal", is_flag=True, help="Allow http and private or loopback addresses for this system.")
+@json_option
+def add(
+    name: str,
+    connector: str | None,
+    issuer: str,
+    client_id: str,
+    auth_url: str,
+    token_url: str,
+    jwks_url: str,
+    deployments: tuple[str, ...],
+    token_audience: str | None,
+    internal: bool,
+    as_json: bool,
+) -> None:
+    """Register the platform NAME; prints what its administrator enters on the other side."""
+    new = NewPlatform(
+        name=name,
+        issuer=issuer,
+        client_id=client_id,
+        auth_url=auth_url,
+        token_url=token_url,
+        jwks_url=jwks_url,
+        deployments=tuple(dict.fromkeys(deployments)),
+        token_audience=token_audience,
+        internal=internal,
+    )
+    with opened() as hub:
+
+        def work(conn: sa.Connection) -> dict[str, Any]:
+            made = platforms.add(conn, hub, new, by=actor(), connector=connector)
+            return _registration(conn, hub, made)
+
+        value = hub.db.run(work)
+    say(value, as_json, f"{name} is registered. Enter on its side:", *_lines(value))
+
+
+@platform.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """Every platform with its system, by name."""
+    with opened() as hub, hub.db.read() as conn:
+        found = platforms.list_all(conn)
+        names = registry.connector_names(conn)
+    values = [_described(each, names[each.connector]) for each in found]
+    lines = [
+        f"{each.name}\t{names[each.connector]}\t{each.issuer}" + ("\tdisabled" if each.disabled else "")
+        for each in found
+    ]
+    say(values, as_json, *(lines or ["No platforms. Register one: wkmb platform add."]))
+
+
+@platform.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Everything about the platform NAME: what is entered on its side, its deployments, and what was refused last."""
+    with opened() as hub, hub.db.read() as conn:
+        found = platforms.named(conn, name)
+        registered = _registration(conn, hub, found)
+    value = registered | _described(found, registered["connector"])
+    say(value, as_json, *_lines(value))
+
+
+@platform.command()
+@click.argument("name")
+@click.option("--deployment", "deployments", required=True, multiple=True, metavar="ID", help="May be repeated.")
+@json_option
+def deploy(name: str, deployments: tuple[str, ...], as_json: bool) -> None:
+    """Let further deployments of the platform NAME launch the hub, or those that are pending."""
+    with opened() as hub:
+
+        def work(conn: sa.Connection) -> dict[str, Any]:
+            found = platforms.named(conn, name)
+            for deployment in deployments:
+                platforms.add_deployment(conn, hub, found, deployment, by=actor())
+            return _registration(conn, hub, found)
+
+        value = hub.db.run(work)
+    say(value, as_json, *_lines(value))
+
+
+@platform.command()
+@click.argument("name")
+@click.option("--deployment", "deployments", multiple=True, metavar="ID", help="Only this one; may be repeated.")
+@click.option("--again", is_flag=True, help="Take launches of the platform again instead.")
+@json_option
+def disable(name: str, deployments: tuple[str, ...], again: bool, as_json: bool) -> None:
+    """Refuse what the platform NAME launches."""
+    if again and deployments:
+        raise click.UsageError("A deployment is enabled again with `wkmb platform deploy`.")
+    with opened() as hub:
+
+        def work(conn: sa.Connection) -> dict[str, Any]:
+            found = platforms.named(conn, name)
+            for deployment in deployments:
+                platforms.disable_deployment(conn, hub, found, deployment, by=actor())
+            if not deployments:
+                platforms.set_disabled(conn, hub, found, disabled=not again, by=actor())
+            return _registration(conn, hub, found)
+
+        value = hub.db.run(work)
+    what = ", ".join(deployments) or name
+    say(value, as_json, f"{what} is {'taken again' if again else 'refused now'}.")
+
+
+def _registration(conn: sa.Connection, hub: Hub, found: Platform) -> dict[str, Any]:
+    deployed = platforms.deployments_of(conn, found.id)
+    connector = registry.get_connector(conn, found.connector).name
+    status = {each.deployment_id: each.status for each in deployed}
+    return platforms.registration(hub, found, deployed) | {"deployments": status, "connector": connector}
+
+
+def _described(found: Platform, connector: str) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "connector": connector,
+        "issuer": found.issuer,
+        "client_id": found.client_id,
+        "auth_url": found.auth_url,
+        "token_url": found.token_url,
+        "jwks_url_of_platform": found.jwks_url,
+        "token_audience": found.token_audience,
+        "internal": found.internal,
+        "disabled": found.disabled,
+        "last_refusal": None if found.refusal is None else dict(found.refusal),
+    }
+
+
+def _lines(value: dict[str, Any]) -> list[str]:
+    lines = []
+    for name, each in value.items():
+        if isinstance(each, dict):
+            lines += [f"{name}: {key} = {inner}" for key, inner in each.items()]
+        elif isinstance(each, list):
+            lines += [f"{name}: {inner}" for inner in each]
+        elif each is not None:
+            lines.append(f"{name}: {each}")
+    return lines
