@@ -33,7 +33,7 @@ def upgrade() -> None:
         sa.Column("refusal", sa.Text(), nullable=True),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_platforms")),
-        sa.UniqueConstraint("issuer", "client_id", name=op.f("uq_platforms_issuer")),
+        sa.UniqueConstraint("issuer", "client_id", name=op.f("uq_platforms_issuer_client_id")),
         sa.UniqueConstraint("name", name=op.f("uq_platforms_name")),
     )
     op.create_index("ix_platforms_connector", "platforms", ["connector"], unique=False)
@@ -45,7 +45,7 @@ def upgrade() -> None:
         sa.Column("status", sa.String(length=8), nullable=False),
         sa.Column("created_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_platform_deployments")),
-        sa.UniqueConstraint("platform", "deployment_id", name=op.f("uq_platform_deployments_platform")),
+        sa.UniqueConstraint("platform", "deployment_id", name=op.f("uq_platform_deployments_platform_deployment_id")),
     )
     op.create_table(
         "tool_logins",
