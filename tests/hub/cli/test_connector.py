@@ -264,3 +264,34 @@ def test_when_siasn_is_down_it_says_so(wkmb: Terminal, scene: Scene, bkn: StandI
 
     assert "503" in said.stderr
     assert standin.NIP not in said.output
+
+
+# As one file
+
+
+def test_systems_are_written_and_applied(wkmb: Terminal) -> None:
+    wkmb("connector", "add", "lan", "--kind", "csv", "--trusted-jp", "4.5")
+    exported = wkmb("connector", "export").stdout
+    path = wkmb.file("systems.yaml", exported.replace("trusted_jp: 4.5", "trusted_jp: 6.0"))
+
+    assert wkmb("connector", "apply", path).stdout == "changed\tconnector lan\n"
+    assert wkmb.json("connector", "apply", path) == [{"system": "connector lan", "outcome": "same", "todo": None}]
+    assert wkmb.json("connector", "list")[0]["trusted_jp"] == 6.0
+
+
+def test_a_wrong_file_of_systems_is_one_line(wkmb: Terminal) -> None:
+    said = wkmb.refused("connector", "apply", wkmb.file("x.yaml", "systems: x\nconnectors:\n  - {kind: csv}\n"))
+
+    assert "connectors[0] (line 3): name is missing" in said
+
+
+def test_a_pull_without_a_secret_says_how_to_enter_it(wkmb: Terminal, lrs: str) -> None:
+    add_pull(wkmb, lrs)
+    exported = wkmb("connector", "export").stdout.replace("name: lms", "name: again")
+    said = wkmb("connector", "apply", wkmb.file("x.yaml", exported)).stdout
+    assert "Enter its secret: wkmb connector secret again" in said
+    assert "has no secret yet" in wkmb.refused("connector", "sync", "again")
+
+    wkmb("connector", "secret", "again", "--secret-stdin", stdin="rahasia\n")
+
+    assert wkmb.json("connector", "sync", "again")["state"] == "ok"
