@@ -1,0 +1,150 @@
+"""``wkmb learner``, ``identity``, ``jp``, ``policy`` and ``audit`` as an administrator and an auditor type them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+import sqlalchemy as sa
+
+from hub import catalogue, ingest, recognition
+from hub.cli import cli
+from hub.runtime import Hub
+from hub.tables import audit_log, entries
+from lrs import statements
+from lrs.statements import Writer
+from recognizedtest import LMS, NIP, OTHER_NIP, course, statement
+
+PEOPLE = f"nip,name,email,status,employer,unit\n{NIP},Budi Santoso,,PNS,KKP,Pusdatin\n{OTHER_NIP},Siti,,PPPK,KKP,\n"
+LINKS = f"homepage_or_issuer,name,nip\n{LMS},4,{NIP}\n"
+
+
+def receive(hub: Hub, *said: dict[str, Any]) -> None:
+    """What the connector's credential reports, recomputed."""
+    writer = Writer({"account": {"homePage": hub.base_url, "name": "lms"}}, 1, "credential:1")
+    prepared = statements.prepare(
+        statements.parse(orjson.dumps(said)), version="1.0.3", writer=writer, new_id=hub.new_id
+    )  # fmt: skip
+    ingest.accept(hub, prepared)
+    while recognition.drain(hub):
+        pass
+
+
+@pytest.fixture
+def prepared(wkmb: Any, served: Hub) -> Hub:
+    """A hub with two employees, one course, and the account of one of them linked."""
+    wkmb("learner", "import", wkmb.file("people.csv", PEOPLE))
+    wkmb("identity", "link", wkmb.file("links.csv", LINKS))
+    wkmb("connector", "add", "asn-unggul", "--kind", "xapi-push")
+    served.db.run(lambda conn: catalogue.import_courses(conn, served, [course()], by="test"))
+    return served
+
+
+def test_people_are_imported_once(wkmb: Any) -> None:
+    file = wkmb.file("people.csv", PEOPLE)
+
+    assert wkmb.json("learner", "import", file) == {"added": 2, "changed": 0, "same": 0, "problems": []}
+    assert wkmb.json("learner", "import", file) == {"added": 0, "changed": 0, "same": 2, "problems": []}
+    assert [each["name"] for each in wkmb.json("learner", "list")] == ["Budi Santoso", "Siti"]
+    assert [each["nip"] for each in wkmb.json("learner", "list", "siti")] == [OTHER_NIP]
+    shown = wkmb.json("learner", "show", NIP)
+    assert (shown["name"], shown["nips"], len(shown["identities"])) == ("Budi Santoso", [NIP], 1)
+
+
+def test_nothing_of_a_file_with_a_wrong_row_is_imported_unless_asked(wkmb: Any) -> None:
+    file = wkmb.file("people.csv", PEOPLE + "12,Ani,,PNS,,\n")
+
+    refused = wkmb("learner", "import", file, expect=1).stderr
+    assert "line 4, nip: is not a NIP" in refused
+    assert "Nothing was imported: 1 problem" in refused
+    assert wkmb.json("learner", "list") == []
+
+    assert wkmb.json("learner", "import", file, "--skip-bad")["added"] == 2
+
+
+def test_files_that_cannot_be_read_say_so(wkmb: Any) -> None:
+    path = Path(wkmb.file("people.csv", ""))
+    path.write_bytes(PEOPLE.encode() + b"\xff")
+
+    assert "line 4: is not UTF-8" in wkmb.refused("learner", "import", str(path))
+    assert wkmb("learner", "import", "no-such.csv", expect=2)
+
+
+def test_links_are_imported_and_unknown_people_told(wkmb: Any) -> None:
+    wkmb("learner", "import", wkmb.file("people.csv", PEOPLE))
+    file = wkmb.file("links.csv", LINKS + f"{LMS},5,199912312020121003\n")
+
+    assert "line 3, nip: is no learner's NIP" in wkmb("identity", "link", file, expect=1).stderr
+    done = wkmb.json("identity", "link", file, "--skip-bad")
+    assert (done["linked"], done["same"], len(done["problems"])) == (1, 0, 1)
+
+
+def test_who_is_nobody_is_listed(wkmb: Any, prepared: Hub) -> None:
+    assert "Every actor" in wkmb("identity", "list", "--unresolved").stdout
+    receive(prepared, statement(actor={"mbox": "mailto:ani@kkp.go.id"}))
+
+    assert [each["name"] for each in wkmb.json("identity", "list", "--unresolved")] == ["mailto:ani@kkp.go.id"]
+
+
+def test_jp_are_shown_with_their_entries(wkmb: Any, prepared: Hub) -> None:
+    said = statement()
+    receive(prepared, said)
+
+    shown = wkmb.json("jp", "show", NIP, "--year", "2026")
+    assert (shown["recognized_jp"], shown["target_jp"], shown["policy"]) == (4.5, 20.0, "perlan-10-2018")
+    assert shown["entries"][0]["evidence"] == [said["id"]]
+    assert "4.5 of 20 JP" in wkmb("jp", "show", NIP, "--year", "2026").stdout
+    assert wkmb.json("jp", "show", NIP, "--year", "2025")["entries"] == []
+    assert "Nobody has the NIP" in wkmb.refused("jp", "show", "1")
+
+
+def test_an_entry_and_a_statement_are_explained(wkmb: Any, prepared: Hub) -> None:
+    said = statement()
+    receive(prepared, said)
+    entry = wkmb.json("jp", "show", NIP, "--year", "2026")["entries"][0]["id"]
+
+    explained = wkmb.json("audit", "explain", entry)
+    assert (explained["jp"], explained["learner"]["nip"]) == (4.5, NIP)
+    assert explained["evidence"][0]["origin"]["kind"] == "credential"
+    assert f"statement {said['id']}" in wkmb("audit", "explain", entry).stdout
+    assert wkmb.json("audit", "explain", said["id"])["outcome"] == "counted"
+    assert f"entry {entry}: 4.5 JP" in wkmb("audit", "explain", said["id"]).stdout
+    assert "no entry and no statement" in wkmb.refused("audit", "explain", "nothing")
+
+
+def test_what_was_altered_is_found_and_the_command_fails(wkmb: Any, prepared: Hub) -> None:
+    receive(prepared, statement())
+    assert "0 differences" in wkmb("audit", "verify").stdout
+    assert wkmb.json("audit", "verify", "--nip", NIP)["findings"] == []
+    with prepared.db.write() as conn:
+        conn.execute(sa.update(entries).values(centi_jp=900))
+
+    assert "chain_broken" in wkmb("audit", "verify", expect=1).stdout
+    assert wkmb.json("audit", "verify", expect=1)["findings"]
+    assert "Nobody has the NIP" in wkmb.refused("audit", "verify", "--nip", "1")
+
+
+def test_a_policy_is_made_official_from_a_year_on(wkmb: Any, prepared: Hub) -> None:
+    done = wkmb.json("policy", "activate", "perlan-10-2018", "--from", "2026")
+
+    assert (done["from_year"], done["learners"]) == (2026, 2)
+    assert wkmb.json("policy", "list")[0]["active_from"][-1] == 2026
+    assert "no policy nothing" in wkmb.refused("policy", "activate", "nothing", "--from", "2026")
+
+
+def test_who_did_it_is_written_down(wkmb: Any, prepared: Hub) -> None:
+    wkmb("policy", "activate", "perlan-10-2018", "--from", "2026")
+
+    with prepared.db.read() as conn:
+        acts = {row.action: row for row in conn.execute(sa.select(audit_log))}
+    assert all(acts[name].who.startswith("cli") for name in ("learner.import", "identity.link", "policy.activate"))
+    assert NIP not in "".join(row.object + row.detail for row in acts.values())
+
+
+def test_every_command_of_these_groups_has_its_help() -> None:
+    for name in ("learner", "identity", "jp", "policy", "audit"):
+        group = cli.get_command(None, name)  # type: ignore[arg-type]
+        assert group is not None
+        assert all(command.help for command in group.commands.values())  # type: ignore[attr-defined]
