@@ -32,6 +32,7 @@ from lrs import query
 from lrs.agents import Identifier, identifier
 from lrs.database import insert_all, insert_missing, upsert
 from lrs.query import Stored
+from mappings.compare import Difference, differences
 from mappings.course import Catalogue
 from mappings.evaluate import Evaluation, Pending, Recognition, evaluate
 from mappings.facts import Fact, NotAFact, Observation, read
@@ -458,22 +459,51 @@ def try_again(conn: sa.Connection, learner: UUID, *, now: datetime, new_id: iden
 def wake_everybody(hub: Hub, *, at_once: int = 1000) -> Iterator[int]:
     """Have every learner recomputed, so many in one transaction; gives how many were woken so far.
 
-    For what concerns all: another policy. The wake-ups lie in the inbox, so a worker that is killed goes on there.
+    The wake-ups lie in the inbox, so a worker that is killed goes on there.
     """
-    after: UUID | None = None
     woken = 0
-    while True:
-        page = hub.db.run(lambda conn, after=after: _wake_page(conn, hub, after, at_once))  # type: ignore[misc]
-        if not page:
-            return
-        after, woken = page[-1], woken + len(page)
+    for page in _pages(hub, at_once):
+        hub.db.run(partial(_wake_learners, hub=hub, learners=page))
+        woken += len(page)
         yield woken
 
 
-def _wake_page(conn: sa.Connection, hub: Hub, after: UUID | None, limit: int) -> list[UUID]:
-    page = list_learners(conn, after=after, limit=limit)
-    ingest.wake(conn, identity.one_actor_each(conn, page), now=hub.clock(), new_id=hub.new_id)
-    return page
+def _wake_learners(conn: sa.Connection, hub: Hub, learners: Sequence[UUID]) -> None:
+    ingest.wake(conn, identity.one_actor_each(conn, learners), now=hub.clock(), new_id=hub.new_id)
+
+
+def replay(hub: Hub, policy: Policy, *, after: UUID | None = None) -> Iterator[tuple[UUID, Recomputed]]:
+    """Bring every learner's ledger under one policy in line, official or not, each in a transaction of her own.
+
+    Other policies' ledgers stay as they are. Doing it again changes nothing, so one that was interrupted is begun
+    again, or goes on ``after`` the last learner that it gave.
+    """
+    for page in _pages(hub, 500, after):
+        for learner in page:
+            done = hub.db.run(partial(recompute, hub=hub, learner=learner, policies=[policy]))
+            yield learner, done or Recomputed(0, 0)
+
+
+def compare_all(hub: Hub, old: Policy, new: Policy) -> Iterator[tuple[UUID, Difference]]:
+    """What everybody would gain or lose under another policy, and why; nothing is written."""
+    for page in _pages(hub, 500):
+        for learner in page:
+            with hub.db.read() as conn:
+                around = surroundings(conn, hub)
+                observed = observations(conn, hub, learner, around)
+            before, then = (evaluate_all(hub, policy, observed, around) for policy in (old, new))
+            for found in differences(before, then):
+                yield learner, found
+
+
+def _pages(hub: Hub, limit: int, after: UUID | None = None) -> Iterator[list[UUID]]:
+    while True:
+        with hub.db.read() as conn:
+            page = list_learners(conn, after=after, limit=limit)
+        if not page:
+            return
+        yield page
+        after = page[-1]
 
 
 def list_learners(conn: sa.Connection, *, after: UUID | None, limit: int) -> list[UUID]:

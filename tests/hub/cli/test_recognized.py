@@ -15,6 +15,7 @@ from hub.runtime import Hub
 from hub.tables import audit_log, entries
 from lrs import statements
 from lrs.statements import Writer
+from mappings import shipped
 from recognizedtest import LMS, NIP, OTHER_NIP, course, statement
 
 PEOPLE = f"nip,name,email,status,employer,unit\n{NIP},Budi Santoso,,PNS,KKP,Pusdatin\n{OTHER_NIP},Siti,,PPPK,KKP,\n"
@@ -129,9 +130,52 @@ def test_what_was_altered_is_found_and_the_command_fails(wkmb: Any, prepared: Hu
 def test_a_policy_is_made_official_from_a_year_on(wkmb: Any, prepared: Hub) -> None:
     done = wkmb.json("policy", "activate", "perlan-10-2018", "--from", "2026")
 
-    assert (done["from_year"], done["learners"]) == (2026, 2)
+    assert (done["from_year"], done["replayed"]) == (2026, 0)
     assert wkmb.json("policy", "list")[0]["active_from"][-1] == 2026
     assert "no policy nothing" in wkmb.refused("policy", "activate", "nothing", "--from", "2026")
+
+
+def doubled() -> str:
+    text = shipped.policy_text("perlan-10-2018").replace("policy: perlan-10-2018", "policy: double")
+    return text.replace(
+        "per_session, jp: [{from: 2019-01-01, value: 2}]", "per_session, jp: [{from: 2019-01-01, value: 3}]"
+    )
+
+
+def test_another_policy_is_added_compared_replayed_and_activated(wkmb: Any, prepared: Hub) -> None:
+    coaching = course(form="NKL01", programme_centi_jp=None)
+    prepared.db.run(lambda conn: catalogue.import_courses(conn, prepared, [coaching], by="test"))
+    receive(prepared, statement())
+    file = wkmb.file("double.yaml", doubled())
+
+    assert wkmb.json("policy", "add", file)["name"] == "double"
+    assert [each["name"] for each in wkmb.json("policy", "list")] == ["perlan-10-2018", "double"]
+    compared = wkmb.json("policy", "diff", "perlan-10-2018", "double")
+    assert compared["years"] == {"2026": "1"}
+    assert [(each["nip"], each["old_jp"], each["new_jp"], each["because"]) for each in compared["learners"]] == [
+        (NIP, "2", "3", "per_session")
+    ]
+    assert {"forms.NKL01.national.jp 2019-01-01.."} <= {each["path"] for each in compared["changes"]}
+    assert wkmb("policy", "diff", "perlan-10-2018", "double", "--csv").stdout.count(NIP) == 1
+    assert "give the same" in wkmb("policy", "diff", "double", "double").stdout
+
+    assert wkmb.json("policy", "replay", "double") == {"policy": "double", "learners": 2, "entered": 1, "reversed": 0}
+    assert wkmb.json("policy", "replay", "double")["entered"] == 0
+    assert wkmb.json("jp", "show", NIP, "--year", "2026")["recognized_jp"] == 2.0
+    assert wkmb.json("policy", "activate", "double", "--from", "2026")["replayed"] == 2
+    assert wkmb.json("jp", "show", NIP, "--year", "2026")["recognized_jp"] == 3.0
+    while recognition.drain(prepared):
+        pass
+    assert wkmb.json("audit", "verify")["findings"] == []
+
+
+def test_a_policy_that_cannot_be_used_says_where(wkmb: Any) -> None:
+    file = wkmb.file("bad.yaml", doubled().replace("value: 3}", "value: x}"))
+    other = wkmb.file("other.yaml", shipped.policy_text("perlan-10-2018") + "# changed\n")
+
+    assert "line" in wkmb.refused("policy", "add", file)
+    assert "Give the new document a new name" in wkmb.refused("policy", "add", other)
+    assert "no policy nothing" in wkmb.refused("policy", "diff", "nothing", "perlan-10-2018")
 
 
 def test_who_did_it_is_written_down(wkmb: Any, prepared: Hub) -> None:
