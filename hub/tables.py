@@ -169,6 +169,9 @@ learners = sa.Table(
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Column("updated_at", UTCDateTime, nullable=False),
     sa.Index("ix_learners_name", "name"),
+    # The people of a unit, and those of a supervisor, each in the order in which pages show them.
+    sa.Index("ix_learners_unit", "employer", "unit", "name", "id"),
+    sa.Index("ix_learners_supervisor", "supervisor_nip", "name", "id"),
     info={"distribution": "id"},
 )
 

@@ -326,6 +326,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_learners")),
     )
     op.create_index("ix_learners_name", "learners", ["name"], unique=False)
+    op.create_index("ix_learners_supervisor", "learners", ["supervisor_nip", "name", "id"], unique=False)
+    op.create_index("ix_learners_unit", "learners", ["employer", "unit", "name", "id"], unique=False)
     op.create_table(
         "leases",
         sa.Column("name", sa.String(length=64), nullable=False),
