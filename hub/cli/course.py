@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import sqlalchemy as sa
 
 from hub import catalogue
-from hub.catalogue import Imported, Listed
+from hub.catalogue import Listed
 from hub.cli.base import Failed, actor, json_option, opened, say
-from hub.runtime import Hub
-from mappings.course import CourseFile, Problem
+from mappings.course import Problem
 
 #: A file is read whole.
 MAX_BYTES = 32 * 1024 * 1024
@@ -36,7 +34,11 @@ def import_(ctx: click.Context, file: Path, skip_bad: bool, as_json: bool) -> No
     """
     text = read_text(file)
     with opened() as hub:
-        read, done = hub.db.run(lambda conn: _import(conn, hub, text, skip_bad))
+        with hub.db.read() as conn:
+            read = catalogue.read_courses(conn, text, hub.policies.active(conn, hub.today().year))
+        done = None
+        if not read.problems or (skip_bad and read.courses):
+            done = hub.db.run(lambda conn: catalogue.import_courses(conn, hub, read.courses, by=actor()))
     value = {
         "added": done.added if done else 0,
         "changed": done.changed if done else 0,
@@ -82,14 +84,6 @@ def read_text(file: Path) -> str:
 def problem_value(problem: Problem) -> dict[str, Any]:
     return {"line": problem.line, "column": problem.column, "code": problem.code, "reason": problem.reason,
             "action": problem.action}  # fmt: skip
-
-
-def _import(conn: sa.Connection, hub: Hub, text: str, skip_bad: bool) -> tuple[CourseFile, Imported | None]:
-    policy = hub.policies.active(conn, hub.today().year)
-    found = catalogue.read_courses(conn, text, policy)
-    if found.problems and not (skip_bad and found.courses):
-        return found, None
-    return found, catalogue.import_courses(conn, hub, found.courses, by=actor())
 
 
 def _listed(provider: str | None) -> list[Listed]:
