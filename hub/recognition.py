@@ -90,6 +90,15 @@ class Recomputed:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """What some learners would gain or lose under another policy. ``next_after``: where the next page begins."""
+
+    rows: tuple[tuple[UUID, Difference], ...]
+    learners: int
+    next_after: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A learner whose recomputation fails."""
 
@@ -484,16 +493,30 @@ def replay(hub: Hub, policy: Policy, *, after: UUID | None = None) -> Iterator[t
             yield learner, done or Recomputed(0, 0)
 
 
+def compare_page(
+    conn: sa.Connection, hub: Hub, old: Policy, new: Policy, *, limit: int, after: UUID | None = None
+) -> Compared:
+    """What the next so many learners would gain or lose under another policy, and why; nothing is written."""
+    page = list_learners(conn, after=after, limit=limit)
+    around = surroundings(conn, hub)
+    rows: list[tuple[UUID, Difference]] = []
+    for learner in page:
+        observed = observations(conn, hub, learner, around)
+        before, then = (evaluate_all(hub, policy, observed, around) for policy in (old, new))
+        rows += [(learner, found) for found in differences(before, then)]
+    return Compared(tuple(rows), len(page), page[-1] if len(page) == limit else None)
+
+
 def compare_all(hub: Hub, old: Policy, new: Policy) -> Iterator[tuple[UUID, Difference]]:
-    """What everybody would gain or lose under another policy, and why; nothing is written."""
-    for page in _pages(hub, 500):
-        for learner in page:
-            with hub.db.read() as conn:
-                around = surroundings(conn, hub)
-                observed = observations(conn, hub, learner, around)
-            before, then = (evaluate_all(hub, policy, observed, around) for policy in (old, new))
-            for found in differences(before, then):
-                yield learner, found
+    """The same for everybody, a page in one read."""
+    after: UUID | None = None
+    while True:
+        with hub.db.read() as conn:
+            page = compare_page(conn, hub, old, new, limit=200, after=after)
+        yield from page.rows
+        if page.next_after is None:
+            return
+        after = page.next_after
 
 
 def _pages(hub: Hub, limit: int, after: UUID | None = None) -> Iterator[list[UUID]]:
