@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from hub.cli import cli
+from hub.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -51,3 +57,31 @@ def test_make_help_names_every_target() -> None:
 def test_links_between_documents_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\((?!https?://|mailto:|#)([^)#]+)", path.read_text()):
         assert (path.parent / target).exists(), f"{path.name} links to {target}"
+
+
+def commands(group: click.Group, prefix: str = "wkmb") -> Iterator[str]:
+    """Every command by its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}"
+
+
+def test_each_command_is_documented_and_no_other() -> None:
+    text = (ROOT / "docs" / "commands.md").read_text()
+
+    # What follows in capitals, brackets or as an option are parameters.
+    documented = re.findall(r"^\| `(wkmb(?: [a-z][a-z-]*)+)", text, re.MULTILINE)
+
+    assert sorted(documented) == sorted(commands(cli))
+
+
+def test_each_setting_is_documented_and_no_other() -> None:
+    text = (ROOT / "docs" / "operations.md").read_text()
+
+    documented = re.findall(r"^\| `(WKMB_[A-Z_]+)` \|", text, re.MULTILINE)
+
+    assert sorted(documented) == sorted(f"WKMB_{field.name.upper()}" for field in dataclasses.fields(Settings))
