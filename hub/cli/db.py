@@ -9,6 +9,7 @@ import click
 
 from hub import migrations
 from hub.cli.base import Failed, json_option, say, settings
+from hub.migrations import steps
 from hub.runtime import Hub, open_hub
 from lrs.database import copy_sqlite
 
@@ -24,7 +25,7 @@ def upgrade(as_json: bool) -> None:
     """Bring the database to the schema of this version; repeating it changes nothing."""
     with contextlib.closing(_open()) as hub:
         try:
-            before, after = migrations.upgrade(hub.db)
+            before, after = steps.upgrade(hub.db)
         except migrations.NotMigrated as error:
             raise Failed(str(error)) from error
     line = f"The database is at {after} already." if before == after else f"The database is at {after} now."
@@ -40,7 +41,7 @@ def check(as_json: bool) -> None:
             migrations.require_newest(hub.db)
         except migrations.NotMigrated as error:
             raise Failed(str(error)) from error
-        differences = migrations.differences(hub.db)
+        differences = steps.differences(hub.db)
     if differences:
         raise Failed(f"The database differs from what was migrated: {'; '.join(differences)}. Restore a backup.")
     say({"revision": migrations.newest(), "differences": []}, as_json, "The database is as it must be.")

@@ -17,11 +17,11 @@ from typing import Any
 
 import click
 
-from hub import migrations
 from hub.cli.base import Failed, require_free, settings
 from hub.demo import seed, stack
 from hub.demo.job import MainJob
 from hub.demo.visitor import Lost
+from hub.migrations import steps
 from hub.runtime import open_hub
 from hub.settings import environment_with, read, serve_at
 
@@ -83,7 +83,7 @@ def _serve() -> None:
 def _prepare(environment: dict[str, str] | None, tool_url: str, reader: str | None = None) -> Mapping[str, Any]:
     """A migrated database with the demo in it; gives what the sandbox has to know."""
     with contextlib.closing(open_hub(read(environment), pool_size=2)) as hub:
-        migrations.upgrade(hub.db)
+        steps.upgrade(hub.db)
         return seed.seed(hub, tool_url, reader)
 
 

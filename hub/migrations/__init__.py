@@ -1,45 +1,30 @@
-"""The steps that bring a database to the schema of this version (Alembic), and who may use it before that.
+"""Which schema the database must have for this version of the hub, and who may use it before that.
 
-Each step works with the version of the hub that was running before it. ``alembic`` itself needs no file of its own:
-everything is set here.
+The steps themselves are in ``versions``, each named by its number; `hub.migrations.steps` carries them out. This
+module asks only which is the newest, because every process does so when it starts: Alembic is loaded by those that
+migrate.
 """
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
-from hub import siasn_tables, sync_tables, tables  # noqa: F401  # they declare the tables that are compared
-from hub.lti_tool import tables as lti_tool_tables  # noqa: F401
-from lrs import tables as lrs_tables  # noqa: F401
-from lrs.database import Database, metadata
+from lrs.database import Database
+
+#: Alembic's own table: one row, the revision.
+_VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
 class NotMigrated(Exception):
     """The database has another schema than this version of the hub."""
 
 
-def upgrade(db: Database) -> tuple[str | None, str]:
-    """Bring the database to the newest schema; gives the revision before and after. Repeating it changes nothing."""
-    with db.write() as conn:
-        before = _revision(conn)
-        if before != newest():
-            config = _config()
-            config.attributes["connection"] = conn
-            command.upgrade(config, "head")
-    return before, newest()
-
-
 def require_newest(db: Database) -> None:
     """Raise `NotMigrated` unless the database is that of this version."""
-    with db.read() as conn:
-        found = _revision(conn)
+    found = _revision(db)
     if found == newest():
         return
     if found is not None and found not in known():
@@ -49,36 +34,17 @@ def require_newest(db: Database) -> None:
 
 def newest() -> str:
     """The revision of this version."""
-    return _scripts().get_heads()[0]
+    return max(known())
 
 
+@cache
 def known() -> frozenset[str]:
-    """Every revision that this version knows."""
-    return frozenset(step.revision for step in _scripts().walk_revisions())
+    """Every revision that this version knows, read off the names of the steps: ``0001_first_schema.py``."""
+    return frozenset(path.name.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py"))
 
 
-def differences(db: Database) -> list[str]:
-    """What of the database differs from what the code declares; empty where nothing does."""
+def _revision(db: Database) -> str | None:
     with db.read() as conn:
-        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
-        return [str(difference) for difference in compare_metadata(context, declared())]
-
-
-def declared() -> sa.MetaData:
-    """Every table that the hub declares."""
-    return metadata
-
-
-def _revision(conn: sa.Connection) -> str | None:
-    return MigrationContext.configure(conn).get_current_revision()
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+        if not sa.inspect(conn).has_table(_VERSION.name):
+            return None
+        return conn.execute(sa.select(_VERSION.c.version_num)).scalar()

@@ -20,7 +20,7 @@ import pytest
 import sqlalchemy as sa
 from psycopg import sql
 
-from hub import migrations
+from hub.migrations import steps
 from lrs.database import Database, metadata
 from wkmbtest import postgresql
 from wkmbtest.requirements import missing
@@ -40,7 +40,7 @@ def declared_tables() -> dict[str, sa.Table]:
 def migrate(url: str) -> None:
     """Bring the empty database at ``url`` to the newest schema."""
     database = Database(url, pool_size=1)
-    migrations.upgrade(database)
+    steps.upgrade(database)
     database.close()
 
 

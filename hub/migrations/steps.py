@@ -1,0 +1,51 @@
+"""Bringing a database to the schema of this version, with Alembic.
+
+Each step works with the version of the hub that was running before it. Alembic needs no file of its own: everything is
+set here. ``env.py`` is what it calls back.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+
+from hub import siasn_tables, sync_tables, tables, transcript_tables  # noqa: F401  # they declare what is compared
+from hub.lti_tool import tables as lti_tool_tables  # noqa: F401
+from hub.migrations import NotMigrated, known, newest
+from lrs import tables as lrs_tables  # noqa: F401
+from lrs.database import Database, metadata
+
+
+def upgrade(db: Database) -> tuple[str | None, str | None]:
+    """Bring the database to the newest schema; gives the revision before and after. Repeating it changes nothing.
+
+    Raises `NotMigrated` where the database is of a newer version.
+    """
+    with db.write() as conn:
+        before = MigrationContext.configure(conn).get_current_revision()
+        if before is not None and before not in known():
+            raise NotMigrated(f"The database is of a newer version ({before}). Use that version of the hub.")
+        if before != newest():
+            config = Config()
+            config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+            config.set_main_option("path_separator", "os")
+            config.attributes["connection"] = conn
+            command.upgrade(config, "head")
+        return before, MigrationContext.configure(conn).get_current_revision()
+
+
+def differences(db: Database) -> list[str]:
+    """What of the database differs from what the code declares; empty where nothing does."""
+    with db.read() as conn:
+        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
+        return [str(difference) for difference in compare_metadata(context, declared())]
+
+
+def declared() -> sa.MetaData:
+    """Every table that the hub declares."""
+    return metadata
