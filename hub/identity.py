@@ -52,7 +52,7 @@ class Identity:
     @property
     def is_hub_account(self) -> bool:
         """Whether it is the account that the hub itself gave to the learner."""
-        return self.linked_by == HUB
+        return _is_hub_account(self.linked_by)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def link(conn: sa.Connection, who: Identifier, learner: UUID, *, by: str, now: d
         before = _lock(conn, key)
         if before.learner == learner:
             return False
-        if before.linked_by == HUB:
+        if _is_hub_account(before.linked_by):
             raise Refused("hub_account", "This account was made by the hub for another learner.", action=_MERGE)
         values = {"learner": learner, "linked_by": by, "linked_at": now}
         conn.execute(sa.update(identities).where(identities.c.actor_key == key).values(**values))
@@ -109,12 +109,26 @@ def unlink(conn: sa.Connection, who: Identifier, *, by: str, now: datetime, new_
     if find(conn, key) is None:
         return False
     before = _lock(conn, key)
-    if before.learner is None or before.linked_by == HUB:
+    if before.learner is None or _is_hub_account(before.linked_by):
         return False
     values = {"learner": None, "linked_by": by, "linked_at": now}
     conn.execute(sa.update(identities).where(identities.c.actor_key == key).values(**values))
     _take_away(conn, key, before.learner, now=now, new_id=new_id)
     return True
+
+
+def hand_over(conn: sa.Connection, each: Identity, learner: UUID, *, by: str) -> None:
+    """Give an identity to another learner without waking anybody: for who recomputes both at once."""
+    at = identities.c
+    conn.execute(sa.update(identities).where(at.actor_key == each.actor_key).values(learner=learner, linked_by=by))
+    before = sa.and_(learner_actors.c.learner == each.learner, learner_actors.c.actor_key == each.actor_key)
+    conn.execute(sa.delete(learner_actors).where(before))
+    insert_missing(conn, learner_actors, [{"learner": learner, "actor_key": each.actor_key}])
+
+
+def _is_hub_account(linked_by: str | None) -> bool:
+    """Linked by the hub, also where it came to another learner by merging ("merge:<from whom>:hub")."""
+    return linked_by == HUB or ((linked_by or "").startswith("merge:") and (linked_by or "").endswith(f":{HUB}"))
 
 
 def link_hub_accounts(

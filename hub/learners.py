@@ -109,6 +109,17 @@ def search(conn: sa.Connection, text: str, *, limit: int, after: tuple[str, UUID
     digits = wanted.replace(" ", "")
     if digits and digits.isascii() and digits.isdigit():
         return _by_number(conn, digits, limit) if after is None else ()
+    found: list[Learner] = []
+    while len(found) < limit:
+        page = [Learner(*row) for row in conn.execute(_by_name(wanted, limit, after))]
+        found += _who_are_there(conn, page)
+        if len(page) < limit:
+            break
+        after = page[-1].name, page[-1].id
+    return tuple(found[:limit])
+
+
+def _by_name(wanted: str, limit: int, after: tuple[str, UUID] | None) -> sa.Select[Any]:
     at = learners.c
     query = sa.select(*_columns()).order_by(at.name, at.id).limit(limit)
     if wanted:
@@ -116,7 +127,15 @@ def search(conn: sa.Connection, text: str, *, limit: int, after: tuple[str, UUID
         query = query.where(sa.or_(*map(_begins_with, sorted({wanted, wanted.upper(), wanted.title()}))))
     if after is not None:
         query = query.where(sa.or_(at.name > after[0], sa.and_(at.name == after[0], at.id > after[1])))
-    return tuple(Learner(*row) for row in conn.execute(query))
+    return query
+
+
+def _who_are_there(conn: sa.Connection, found: Sequence[Learner]) -> list[Learner]:
+    """Without those who were merged with somebody else: their number leads to another person."""
+    at = learner_nips.c
+    query = sa.select(at.nip, at.learner).where(at.nip.in_([each.nip for each in found]))
+    whose = {row.nip: row.learner for row in conn.execute(query)}
+    return [each for each in found if whose.get(each.nip) == each.id]
 
 
 def _by_number(conn: sa.Connection, digits: str, limit: int) -> tuple[Learner, ...]:

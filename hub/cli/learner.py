@@ -9,9 +9,10 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from hub import identity, journal, learners
+from hub import identity, journal, learners, persons
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.files import as_values, read_text, tell
+from hub.logs import mask
 from hub.runtime import Hub
 
 #: People that are read at once for a list.
@@ -71,14 +72,56 @@ def show(nip: str, as_json: bool) -> None:
     say(value, as_json, *facts, f"every NIP: {', '.join(nips)}", "identities:", *known)
 
 
+@learner.command()
+@click.argument("gone")
+@click.argument("kept")
+@json_option
+def merge(gone: str, kept: str, as_json: bool) -> None:
+    """Make the person with the NIP GONE one with the person with the NIP KEPT, who has everything from then on."""
+    with opened() as hub:
+        done = hub.db.run(lambda conn: _merge(conn, hub, gone, kept))
+    say(_moved(done), as_json, f"{done.identities} identities of {gone} are those of {kept} now.")
+
+
+@learner.command()
+@click.argument("nip")
+@json_option
+def split(nip: str, as_json: bool) -> None:
+    """Undo the merging of the person whose number NIP was."""
+    with opened() as hub:
+        done = hub.db.run(lambda conn: _split(conn, hub, nip))
+    say(_moved(done), as_json, f"{nip} is a person of her own again, with {done.identities} identities.")
+
+
+def _merge(conn: sa.Connection, hub: Hub, gone: str, kept: str) -> persons.Moved:
+    done = persons.merge(conn, hub, find(conn, gone), find(conn, kept))
+    _record(conn, hub, "learner.merge", f"{mask(gone)} into {mask(kept)}", identities=done.identities)
+    return done
+
+
+def _split(conn: sa.Connection, hub: Hub, nip: str) -> persons.Moved:
+    done = persons.split(conn, hub, "".join(nip.split()))
+    _record(conn, hub, "learner.split", mask(nip), identities=done.identities)
+    return done
+
+
+def _moved(done: persons.Moved) -> dict[str, Any]:
+    return {
+        "identities": done.identities,
+        "before": {"entered": done.before.entered, "reversed": done.before.reversed},
+        "after": {"entered": done.after.entered, "reversed": done.after.reversed},
+    }
+
+
 def _import(conn: sa.Connection, hub: Hub, rows: Sequence[learners.LearnerRow]) -> learners.Imported:
     done = learners.import_learners(conn, hub, rows)
-    now, new_id, object = hub.clock(), hub.new_id, f"{len(rows)} learners"
-    journal.record(
-        conn, who=actor(), action="learner.import", object=object, now=now, new_id=new_id,
-        added=done.added, changed=done.changed,
-    )  # fmt: skip
+    _record(conn, hub, "learner.import", f"{len(rows)} learners", added=done.added, changed=done.changed)
     return done
+
+
+def _record(conn: sa.Connection, hub: Hub, action: str, object: str, **detail: Any) -> None:
+    now, new_id = hub.clock(), hub.new_id
+    journal.record(conn, who=actor(), action=action, object=object, now=now, new_id=new_id, **detail)
 
 
 def find(conn: sa.Connection, nip: str) -> learners.Learner:

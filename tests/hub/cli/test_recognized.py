@@ -192,3 +192,16 @@ def test_every_command_of_these_groups_has_its_help() -> None:
         group = cli.get_command(None, name)  # type: ignore[arg-type]
         assert group is not None
         assert all(command.help for command in group.commands.values())  # type: ignore[attr-defined]
+
+
+def test_two_people_become_one_and_two_again(wkmb: Any, prepared: Hub) -> None:
+    receive(prepared, statement())
+
+    assert wkmb.json("learner", "merge", NIP, OTHER_NIP)["identities"] == 2
+    assert wkmb.json("jp", "show", NIP, "--year", "2026")["learner"]["name"] == "Siti"
+    assert wkmb.json("jp", "show", OTHER_NIP, "--year", "2026")["recognized_jp"] == 4.5
+    assert "one person already" in wkmb.refused("learner", "merge", NIP, OTHER_NIP)
+    assert [each["name"] for each in wkmb.json("learner", "list")] == ["Siti"]
+    assert wkmb.json("learner", "split", NIP)["identities"] == 2
+    assert wkmb.json("jp", "show", NIP, "--year", "2026")["recognized_jp"] == 4.5
+    assert "was merged" in wkmb.refused("learner", "split", NIP)
