@@ -170,7 +170,7 @@ def fetch(name: str) -> ResponseReturnValue:
 
     def work(conn: sa.Connection) -> bool:
         is_pulled = pulls.ask(conn, _connector(conn, name).id, hub.clock())
-        _note(conn, hub, "connector.sync", name)
+        _note(conn, hub, "connector.sync", f"connector:{name}")
         return is_pulled
 
     hub.db.run(work)
@@ -190,7 +190,8 @@ def import_file(name: str) -> ResponseReturnValue:
         return _problems(_("Completion file"), (upload,), flask.url_for("admin.system", name=name))
     done = completions.import_file(hub, connector, upload.content)
     if done.problems:
-        return _problems(upload.name, done.problems, flask.url_for("admin.system", name=name))
+        found = tuple(Problem(each.line, each.column, each.code, each.message, each.advice) for each in done.problems)
+        return _problems(upload.name, found, flask.url_for("admin.system", name=name))
     told = _("Imported: %(stored)s new, %(repeated)s known before.", stored=done.stored, repeated=done.repeated)
     flask.flash(told, "success")
     return _to_system(name, "pulls")
@@ -200,7 +201,7 @@ def _to_system(name: str, part: str | None = None) -> ResponseReturnValue:
     return flask.redirect(flask.url_for("admin.system", name=name, _anchor=part), 303)
 
 
-def _problems(what: str, found: tuple[Any, ...], back: str) -> ResponseReturnValue:
+def _problems(what: str, found: tuple[Problem, ...], back: str) -> ResponseReturnValue:
     """Everything that is wrong with a file; nothing of it was applied."""
     page = flask.render_template("admin/problems.html", what=what, problems=found, back=back)
     return page, 422
@@ -378,8 +379,8 @@ def add_deployment(name: str, tool: str) -> ResponseReturnValue:
         hub.db.run(lambda conn: registry.add_deployment(conn, hub, _tool(conn, name, tool), wanted, by=by()))
     except HubError as refusal:
         told = {
-            "name_taken": _("There is a deployment of this name already. Choose another name."),
             **admin_forms.registry_problems(),
+            "name_taken": _("There is a deployment of this name already. Choose another name."),
         }
         flask.flash(told.get(refusal.code, str(refusal)), "danger")
     else:
@@ -582,7 +583,7 @@ def _link(hub: Hub, key: int, nip: str) -> str | None:
             return str(_("Nobody here has this NIP. Check it, or import her first under “People”."))
         now = hub.clock()
         if identity.link(conn, found.who, owner.id, by=f"admin:{by()}"[:128], now=now, new_id=hub.new_id):
-            _note(conn, hub, "identity.link", " ".join(filter(None, found.who)), learner=str(owner.id))
+            _note(conn, hub, "identity.link", _object(found), learner=str(owner.id))
         return None
 
     return hub.db.run(work)
@@ -599,7 +600,7 @@ def unlink() -> ResponseReturnValue:
             conn, found.who, by=f"admin:{by()}"[:128], now=hub.clock(), new_id=hub.new_id
         ):
             return False
-        _note(conn, hub, "identity.unlink", " ".join(filter(None, found.who)), learner=str(found.learner))
+        _note(conn, hub, "identity.unlink", _object(found), learner=str(found.learner))
         return True
 
     if hub.db.run(work):
@@ -607,6 +608,11 @@ def unlink() -> ResponseReturnValue:
     else:
         flask.flash(_("There was no link to take back."), "warning")
     return flask.redirect(flask.url_for("admin.identities"), 303)
+
+
+def _object(found: Identity) -> str:
+    """An actor, as the journal names what was done to."""
+    return f"identity:{found.who.kind} {found.who.homepage} {found.who.name}".replace("  ", " ")
 
 
 def _note(conn: sa.Connection, hub: Hub, action: str, what: str, **detail: Any) -> None:
@@ -698,7 +704,7 @@ def retry(learner: UUID) -> ResponseReturnValue:
     def work(conn: sa.Connection) -> bool:
         is_there = recognition.try_again(conn, learner, now=hub.clock(), new_id=hub.new_id)
         if is_there:
-            _note(conn, hub, "learner.retry", str(learner))
+            _note(conn, hub, "learner.retry", f"learner:{learner}")
         return is_there
 
     if hub.db.run(work):

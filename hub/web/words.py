@@ -422,7 +422,23 @@ def actions() -> dict[str, str]:
         "policy.add": _("added the policy"),
         "policy.activate": _("activated the policy"),
         "key.rotate": _("renewed the signing key"),
+        "account.add": _("made the account"),
+        "account.disable": _("locked the account"),
+        "account.enable": _("opened the account again"),
+        "account.password": _("gave a new password to the account"),
     }
+
+
+#: What stands before the name of what somebody changed, in the journal.
+_THINGS = frozenset(
+    {"connector", "tool", "deployment", "credential", "policy", "account", "learner", "identity", "key"}
+)  # fmt: skip
+
+
+def thing(object: str) -> str:
+    """What somebody changed, without its kind: the act has said that."""
+    kind, _colon, name = object.partition(":")
+    return name if kind in _THINGS and name else object
 
 
 # Files -----------------------------------------------------------------------------------------------------
