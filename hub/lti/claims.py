@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hub.accounts import Session
 from hub.lti.launches import Launch
 from hub.registry import Deployment, Tool
+from mappings.course import Course
 
 #: Longer values of one parameter are refused: nobody's state is that long, and it would be sent back.
 LONGEST = 8 * 1024
@@ -58,13 +59,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the hub knows when the request arrives. ``launch`` is None where the message hint is forged or over."""
+    """What the hub knows when the request arrives. ``launch`` is None where the message hint is forged or over.
+
+    ``session`` is None where nobody is signed in, ``course`` where it has left the catalogue.
+    """
 
     tool: Tool
-    session: Session
+    session: Session | None
     launch: Launch | None
     deployment: Deployment | None
     is_enrolled: bool
+    course: Course | None
 
 
 def check_address(request: AuthenticationRequest, tool: Tool | None) -> Refusal | None:
@@ -130,6 +135,12 @@ _REQUEST: tuple[Callable[[AuthenticationRequest], Refusal | None], ...] = (
 )
 
 
+def _session(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
+    if situation.session is not None:
+        return None
+    return Refusal("session", "login_required", "Nobody is signed in at the hub.")
+
+
 def _message_hint(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
     launch = situation.launch
     if launch is None:
@@ -146,13 +157,14 @@ def _login_hint(request: AuthenticationRequest, situation: Situation) -> Refusal
     if launch is None or request.login_hint != str(launch.learner):
         return Refusal("login_hint", "access_denied", "login_hint is not the person of this launch.")
     # The browser that asks must be the one that began the launch: else a link could sign somebody in as another.
-    if launch.session != session.id or session.learner != launch.learner:
+    if session is None or launch.session != session.id or session.learner != launch.learner:
         return Refusal("session", "access_denied", "Another person, or another browser, began this launch.")
     return None
 
 
 def _deployment(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
-    if situation.deployment is None or situation.deployment.disabled:
+    deployment = situation.deployment
+    if deployment is None or deployment.disabled or deployment.tool != situation.tool.id:
         return Refusal("deployment", "access_denied", "The deployment of this launch is switched off.")
     return None
 
@@ -163,9 +175,17 @@ def _enrollment(_: AuthenticationRequest, situation: Situation) -> Refusal | Non
     return Refusal("enrollment", "access_denied", "The person is not enrolled in this course.")
 
 
+def _course(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
+    if situation.course is not None:
+        return None
+    return Refusal("course", "access_denied", "The course has left the catalogue.")
+
+
 _LAUNCH: tuple[Callable[[AuthenticationRequest, Situation], Refusal | None], ...] = (
+    _session,
     _message_hint,
     _login_hint,
     _deployment,
     _enrollment,
+    _course,
 )

@@ -74,17 +74,17 @@ class SigningKeys:
         return known
 
 
+_SIGNING = (
+    sa.select(signing_keys.c.kid, signing_keys.c.private_key)
+    .where(signing_keys.c.active_from <= sa.bindparam("at"))
+    .order_by(signing_keys.c.published_until.is_(None).desc(), signing_keys.c.active_from.desc(), signing_keys.c.kid)
+    .limit(1)
+)
+
+
 def signing_key(conn: sa.Connection, now: datetime) -> SigningKey | None:
     """The newest key that is active and whose end is not set, else the newest active one; None before the first."""
-    query = (
-        sa.select(signing_keys.c.kid, signing_keys.c.private_key)
-        .where(signing_keys.c.active_from <= now)
-        .order_by(
-            signing_keys.c.published_until.is_(None).desc(), signing_keys.c.active_from.desc(), signing_keys.c.kid
-        )
-        .limit(1)
-    )
-    row = conn.execute(query).first()
+    row = conn.execute(_SIGNING, {"at": now}).first()
     return None if row is None else SigningKey(row.kid, row.private_key)
 
 

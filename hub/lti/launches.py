@@ -114,32 +114,52 @@ def start(hub: Hub, *, learner: UUID, session: bytes, course_id: int, locale: st
     return _with_parameters(target.tool.login_url, parameters)
 
 
+def read_hint(hub: Hub, hint: str) -> UUID | None:
+    """The id of the launch that this ``lti_message_hint`` was given for; None where it is forged or over."""
+    value = hub.keyring.verify(_HINT, hint, hub.clock())
+    return UUID(value) if isinstance(value, str) else None
+
+
+# Statements of every launch, written once: making one anew costs as much as executing it.
+_FIND = sa.select(*(launches.c[name] for name in Launch.__dataclass_fields__)).where(
+    launches.c.id == sa.bindparam("which")
+)
+_ENROLLMENT = sa.select(enrollments.c.launch).where(
+    enrollments.c.learner == sa.bindparam("who"),
+    enrollments.c.deployment == sa.bindparam("where"),
+    enrollments.c.course == sa.bindparam("what"),
+)
+_CONSUME = (
+    sa.update(launches)
+    .where(launches.c.id == sa.bindparam("which"), launches.c.hint_used_at.is_(None))
+    .values(hint_used_at=sa.bindparam("at"), fetch_secret=sa.bindparam("digest"))
+)
+
+
 def find(conn: sa.Connection, launch_id: UUID) -> Launch | None:
     """The launch with that id."""
-    columns = [launches.c[name] for name in Launch.__dataclass_fields__]
-    row = conn.execute(sa.select(*columns).where(launches.c.id == launch_id)).first()
+    row = conn.execute(_FIND, {"which": launch_id}).first()
     return None if row is None else Launch(**row._mapping)
-
-
-def find_by_hint(conn: sa.Connection, hub: Hub, hint: str) -> Launch | None:
-    """The launch that this ``lti_message_hint`` was given for; None where it is forged or over."""
-    value = hub.keyring.verify(_HINT, hint, hub.clock())
-    return find(conn, UUID(value)) if isinstance(value, str) else None
 
 
 def is_enrolled(conn: sa.Connection, learner: UUID, context: Context) -> bool:
     """Whether the learner may be launched and graded in that context."""
-    return conn.execute(_enrollment(learner, context).with_only_columns(enrollments.c.launch)).first() is not None
+    return conn.execute(_ENROLLMENT, _enrollment_key(learner, context)).first() is not None
+
+
+def lock_enrollment(conn: sa.Connection, learner: UUID, context: Context) -> bool:
+    """Whether the learner is enrolled there; and nobody else writes a score of hers there until this one is written."""
+    return conn.execute(_ENROLLMENT.with_for_update(), _enrollment_key(learner, context)).first() is not None
+
+
+def _enrollment_key(learner: UUID, context: Context) -> dict[str, object]:
+    return {"who": learner, "where": context.deployment, "what": context.course}
 
 
 def consume(conn: sa.Connection, hub: Hub, launch: Launch, fetch_secret: str) -> bool:
     """Let the launch go through; False if it went through before. One statement decides, so there is no second."""
-    statement = (
-        sa.update(launches)
-        .where(launches.c.id == launch.id, launches.c.hint_used_at.is_(None))
-        .values(hint_used_at=hub.clock(), fetch_secret=hub.keyring.digest(_FETCH, fetch_secret))
-    )
-    return conn.execute(statement).rowcount == 1
+    values = {"which": launch.id, "at": hub.clock(), "digest": hub.keyring.digest(_FETCH, fetch_secret)}
+    return conn.execute(_CONSUME, values).rowcount == 1
 
 
 def fetch_url(hub: Hub, launch: Launch, secret: str) -> str:
@@ -239,18 +259,6 @@ def _write(
         "last_at": now,
     }
     upsert(conn, enrollments, enrollment, update=["launch", "last_at"])
-
-
-def _enrollment(learner: UUID, context: Context) -> sa.Select[tuple[UUID]]:
-    key = enrollments.c
-    return sa.select(key.learner).where(
-        key.learner == learner, key.deployment == context.deployment, key.course == context.course
-    )
-
-
-def lock_enrollment(conn: sa.Connection, learner: UUID, context: Context) -> bool:
-    """Whether the learner is enrolled there; and nobody else writes a score of hers there until this one is written."""
-    return conn.execute(_enrollment(learner, context).with_for_update()).first() is not None
 
 
 def _with_parameters(url: str, parameters: dict[str, str]) -> str:

@@ -159,12 +159,16 @@ def coupled_id(hub: Hub, context: Context) -> UUID:
     return xapi.statement_id("lineitem", hub.base_url, context.id)
 
 
-def ensure_coupled(conn: sa.Connection, hub: Hub, context: Context, tool: int, course: Course) -> str:
-    """The address of the coupled line item, which is made if it is not there."""
+def coupled_url(hub: Hub, context: Context) -> str:
+    """The address of a context's coupled line item."""
+    return f"{context.url(hub.base_url)}/lineitems/{coupled_id(hub, context)}"
+
+
+def ensure_coupled(conn: sa.Connection, hub: Hub, context: Context, tool: int, course: Course) -> None:
+    """Make the context's coupled line item if it is not there."""
     column = Column(course.title("id").strip()[:LONGEST], MAXIMUM, context.resource_link_id)
     item = LineItem(coupled_id(hub, context), context, is_coupled=True, column=column)
     _insert(conn, hub, item, tool)
-    return item.url(hub.base_url)
 
 
 def create(

@@ -17,14 +17,17 @@ from uuid import UUID
 import flask
 import sqlalchemy as sa
 import structlog
+from flask_babel import get_locale
+from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
 from hub import accounts, learners, registry
 from hub.bodies import read_body
-from hub.errors import HubError
+from hub.errors import HubError, NotFound
 from hub.lti import claims, idtoken, keys, launches, lineitems
 from hub.lti.claims import AuthenticationRequest, Refusal, Situation
 from hub.lti.clients import find_client
+from hub.lti.contexts import Context
 from hub.lti.keys import SigningKey, SigningKeys
 from hub.lti.launches import FetchRefused, Launch
 from hub.registry import Deployment, Tool
@@ -39,67 +42,81 @@ REPOSTED = "hub_reposted"
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What the database knows of a request. ``course`` is None where it has left the catalogue."""
+    """What the database knows of a request, from one snapshot; None for what there is not."""
 
-    situation: Situation
-    course: Course | None
+    tool: Tool | None
     key: SigningKey | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Granted:
-    """What the one write of a launch leaves for signing."""
-
-    lineitem: str
-    person: idtoken.Person | None
-    fetch_secret: str
+    launch: Launch | None = None
+    deployment: Deployment | None = None
+    is_enrolled: bool = False
+    course: Course | None = None
+    person: idtoken.Person | None = None
 
 
 class Login:
-    """The views of a launch; one object per application, because it keeps opened keys."""
+    """The authentication endpoint; one object per application, because it keeps opened keys."""
 
     def __init__(self, signing_keys: SigningKeys) -> None:
         self._keys = signing_keys
+        self._version = version("wkmb-hub")
+        #: Contexts whose coupled line item is there: it is never deleted, so it need not be made at each launch.
+        self._coupled: set[Context] = set()
 
     def authenticate(self) -> flask.Response:
         """``/lti/platform/auth``, GET and POST."""
         hub = current()
         parameters = _parameters()
         request = AuthenticationRequest.of(parameters)
-        with hub.db.read() as conn:
-            tool = find_client(conn, request.client_id)
-        refusal = claims.check_address(request, tool)
-        if refusal or tool is None:
+        seen = _look(hub, request)
+        refusal = claims.check_address(request, seen.tool)
+        if refusal or seen.tool is None:
             raise _page(refusal)
         refusal = claims.check_request(request)
         if refusal:
-            return _error(request, tool, refusal)
+            return _error(request, seen.tool, refusal)
         session = accounts.current()
         if session is None and REPOSTED not in parameters:
             return _repost(parameters)
-        if session is None:
-            return _error(request, tool, Refusal("session", "login_required", "Nobody is signed in at the hub."))
-        return self._complete(hub, request, tool, session)
+        refusal = claims.check_launch(
+            request, Situation(seen.tool, session, seen.launch, seen.deployment, seen.is_enrolled, seen.course)
+        )
+        return _error(request, seen.tool, refusal) if refusal else self._complete(hub, request, seen)
 
-    def _complete(
-        self, hub: Hub, request: AuthenticationRequest, tool: Tool, session: accounts.Session
-    ) -> flask.Response:
-        seen = _look(hub, request, tool, session)
-        refusal = claims.check_launch(request, seen.situation)
-        launch, deployment = seen.situation.launch, seen.situation.deployment
-        if refusal or launch is None or deployment is None:
-            return _error(request, tool, refusal)
-        if seen.course is None:
-            return _error(request, tool, Refusal("course", "access_denied", "The course has left the catalogue."))
-        key = seen.key or keys.ensure(hub)
-        granted = _grant(hub, launch, seen.course, tool)
-        if granted is None:
+    def _complete(self, hub: Hub, request: AuthenticationRequest, seen: _Seen) -> flask.Response:
+        """The answer to a request that passed every check, unless another one was faster."""
+        tool, launch, deployment, course = seen.tool, seen.launch, seen.deployment, seen.course
+        assert tool and launch and deployment and course  # noqa: S101, PT018  # checks saw to each
+        secret = base64.urlsafe_b64encode(hub.random(24)).decode()
+        if not hub.db.run(lambda conn: self._grant(conn, hub, tool, launch, course, secret)):
             used = Refusal("lti_message_hint", "invalid_request", "lti_message_hint has been used.")
             return _error(request, tool, used)
-        message = _message(hub, request, tool, deployment, launch, seen.course, granted)
-        token = self._keys.sign(hub, key, idtoken.resource_link_claims(message))
+        self._coupled.add(launch.context)
+        message = idtoken.Message(
+            issuer=hub.base_url,
+            client_id=tool.client_id,
+            deployment_id=deployment.deployment_id,
+            nonce=request.nonce,
+            now=hub.clock(),
+            launch=launch,
+            course=course,
+            lineitem=lineitems.coupled_url(hub, launch.context),
+            fetch_url=launches.fetch_url(hub, launch, secret),
+            person=seen.person if tool.names else None,
+            version=self._version,
+        )
+        token = self._keys.sign(hub, seen.key or keys.ensure(hub), idtoken.resource_link_claims(message))
         log.info("launched", launch=str(launch.id), tool=tool.name, course=launch.course)
         return _form_post(tool, request.redirect_uri, {"id_token": token, "state": request.state})
+
+    def _grant(
+        self, conn: sa.Connection, hub: Hub, tool: Tool, launch: Launch, course: Course, fetch_secret: str
+    ) -> bool:
+        """The one write of a launch: it goes through here, once."""
+        if not launches.consume(conn, hub, launch, fetch_secret):
+            return False
+        if launch.context not in self._coupled:
+            lineitems.ensure_coupled(conn, hub, launch.context, tool.id, course)
+        return True
 
 
 def fetch(launch_id: UUID, secret: str) -> flask.Response:
@@ -114,30 +131,6 @@ def fetch(launch_id: UUID, secret: str) -> flask.Response:
     return response
 
 
-def _message(
-    hub: Hub,
-    request: AuthenticationRequest,
-    tool: Tool,
-    deployment: Deployment,
-    launch: Launch,
-    course: Course,
-    granted: _Granted,
-) -> idtoken.Message:
-    return idtoken.Message(
-        issuer=hub.base_url,
-        client_id=tool.client_id,
-        deployment_id=deployment.deployment_id,
-        nonce=request.nonce,
-        now=hub.clock(),
-        launch=launch,
-        course=course,
-        lineitem=granted.lineitem,
-        fetch_url=launches.fetch_url(hub, launch, granted.fetch_secret),
-        person=granted.person,
-        version=version("wkmb-hub"),
-    )
-
-
 def _parameters() -> dict[str, str]:
     """The parameters of the request. One that comes twice is refused (RFC 6749 section 3.1)."""
     request = flask.request
@@ -150,42 +143,38 @@ def _parameters() -> dict[str, str]:
         given = request.args
         if len(request.query_string) > claims.LARGEST:
             raise _page(Refusal("query", "invalid_request", f"The query is longer than {claims.LARGEST} bytes."))
-    if any(len(values) > 1 for _, values in given.lists()):
+    if any(len(values) > 1 for values in given.listvalues()):
         raise _page(Refusal("parameters", "invalid_request", "A parameter stands in the request twice."))
     return given.to_dict()
 
 
-def _look(hub: Hub, request: AuthenticationRequest, tool: Tool, session: accounts.Session) -> _Seen:
-    """Everything that the checks are about, from one snapshot."""
+def _look(hub: Hub, request: AuthenticationRequest) -> _Seen:
+    """Everything that the checks are about."""
+    launch_id = launches.read_hint(hub, request.lti_message_hint)
     with hub.db.read() as conn:
+        tool = find_client(conn, request.client_id)
         key = keys.signing_key(conn, hub.clock())
-        launch = launches.find_by_hint(conn, hub, request.lti_message_hint)
-        if launch is None:
-            return _Seen(Situation(tool, session, None, None, is_enrolled=False), None, key)
-        deployment = _deployment(conn, tool, launch)
-        is_enrolled = launches.is_enrolled(conn, launch.learner, launch.context)
+        launch = None if launch_id is None else launches.find(conn, launch_id)
+        if tool is None or launch is None:
+            return _Seen(tool, key)
         listed = hub.courses.current(conn).by_id.get(launch.course)
-    situation = Situation(tool, session, launch, deployment, is_enrolled)
-    return _Seen(situation, None if listed is None else listed.course, key)
+        learner = learners.find(conn, launch.learner)
+        return _Seen(
+            tool=tool,
+            key=key,
+            launch=launch,
+            deployment=_deployment(conn, launch),
+            is_enrolled=launches.is_enrolled(conn, launch.learner, launch.context),
+            course=None if listed is None else listed.course,
+            person=None if learner is None else idtoken.Person(learner.name, learner.email),
+        )
 
 
-def _deployment(conn: sa.Connection, tool: Tool, launch: Launch) -> Deployment | None:
-    return next((each for each in registry.deployments_of(conn, tool.id) if each.id == launch.deployment), None)
-
-
-def _grant(hub: Hub, launch: Launch, course: Course, tool: Tool) -> _Granted | None:
-    """The one write of a launch: it goes through here, once, or None."""
-    secret = base64.urlsafe_b64encode(hub.random(24)).decode()
-
-    def work(conn: sa.Connection) -> _Granted | None:
-        if not launches.consume(conn, hub, launch, secret):
-            return None
-        lineitem = lineitems.ensure_coupled(conn, hub, launch.context, tool.id, course)
-        learner = learners.find(conn, launch.learner) if tool.names else None
-        person = None if learner is None else idtoken.Person(learner.name, learner.email)
-        return _Granted(lineitem, person, secret)
-
-    return hub.db.run(work)
+def _deployment(conn: sa.Connection, launch: Launch) -> Deployment | None:
+    try:
+        return registry.get_deployment(conn, launch.deployment)
+    except NotFound:
+        return None
 
 
 # Answers ---------------------------------------------------------------------------------------------------------
@@ -195,8 +184,9 @@ def _page(refusal: Refusal | None) -> HubError:
     """What the person sees where the tool cannot be told."""
     assert refusal is not None  # noqa: S101
     log.info("launch_refused", check=refusal.check, error=refusal.error)
-    action = "Open the course again from the hub. If it stays, tell the course's provider what you read here."
-    return HubError(f"lti_{refusal.check}", refusal.why, action=action)
+    detail = _("The course's system asked in a way that the hub refuses: %(why)s", why=refusal.why)
+    action = _("Open the course again from the list of courses. If it stays, show this page to an administrator.")
+    return HubError(f"lti_{refusal.check}", detail, action=action)
 
 
 def _error(request: AuthenticationRequest, tool: Tool, refusal: Refusal | None) -> flask.Response:
@@ -227,7 +217,9 @@ def _repost(parameters: Mapping[str, str]) -> flask.Response:
 
 
 def _form_page(action: str, fields: Mapping[str, str], form_action: str) -> flask.Response:
-    page = flask.render_template("lti/form_post.html", action=action, fields=fields)
+    # Without what pages for people are given: nobody reads this one, and it is in the way of every launch.
+    template = flask.current_app.jinja_env.get_template("lti/form_post.html")
+    page = template.render(action=action, fields=fields, language=str(get_locale()))
     response = flask.Response(page, content_type="text/html; charset=utf-8")
     response.headers["Cache-Control"] = "no-store"
     response.headers["Referrer-Policy"] = "no-referrer"
