@@ -162,7 +162,9 @@ class NewTool:
 
 
 def find_connector(conn: sa.Connection, name: str) -> Connector | None:
-    """The connector of that name."""
+    """The connector of that name, whatever text it is."""
+    if not _NAME.fullmatch(name):  # It comes from addresses too, and PostgreSQL takes no NUL in text.
+        return None
     row = conn.execute(sa.select(connectors).where(connectors.c.name == name)).first()
     return None if row is None else _connector(row)
 
@@ -295,8 +297,8 @@ def open_secret(conn: sa.Connection, hub: Hub, connector_id: int) -> str:
 
 
 def find_tool(conn: sa.Connection, name: str) -> Tool | None:
-    """The tool of that name."""
-    return _find_tool(conn, tools.c.name == name)
+    """The tool of that name, whatever text it is."""
+    return _find_tool(conn, tools.c.name == name) if _NAME.fullmatch(name) else None
 
 
 def named_tool(conn: sa.Connection, name: str) -> Tool:
@@ -493,9 +495,19 @@ def _check_deployment(name: str, deployment_id: str | None) -> None:
 
 
 def find_credential(conn: sa.Connection, name: str) -> Credential | None:
-    """The credential of that name."""
+    """The credential of that name, whatever text it is."""
+    if not _NAME.fullmatch(name):
+        return None
     row = conn.execute(sa.select(credentials).where(credentials.c.name == name)).first()
     return None if row is None else _credential(row)
+
+
+def _named_credential(conn: sa.Connection, name: str) -> Credential:
+    found = find_credential(conn, name)
+    if found is None:
+        action = "`wkmb credential list` shows all."
+        raise NotFound("unknown_credential", f"There is no credential {name!r}.", action=action)
+    return found
 
 
 def list_credentials(conn: sa.Connection) -> tuple[Credential, ...]:
@@ -553,9 +565,8 @@ def rotate_credential(
 ) -> Credential:
     """Give a credential a new secret; the one before stays good for ``overlap``, so that nothing fails meanwhile."""
     _check_secret(secret)
-    known = conn.execute(sa.select(credentials).where(credentials.c.name == name).with_for_update()).first()
-    if known is None:
-        raise _no_credential(name)
+    named = _named_credential(conn, name)
+    known = conn.execute(sa.select(credentials).where(credentials.c.id == named.id).with_for_update()).one()
     digest = hub.keyring.digest("credential", secret)
     if digest == known.secret:
         raise _wrong("same_secret", f"This is the secret that {name} has already.", "Give another one.")
@@ -567,10 +578,9 @@ def rotate_credential(
 
 def set_credential_disabled(conn: sa.Connection, hub: Hub, name: str, *, disabled: bool, by: str) -> Credential:
     """Refuse whoever comes with this credential, or take that back."""
-    update = sa.update(credentials).where(credentials.c.name == name).values(disabled=disabled)
-    row = conn.execute(update.returning(*credentials.c)).first()
-    if row is None:
-        raise _no_credential(name)
+    named = _named_credential(conn, name)
+    update = sa.update(credentials).where(credentials.c.id == named.id).values(disabled=disabled)
+    row = conn.execute(update.returning(*credentials.c)).one()
     _record(conn, hub, by, "credential.disable" if disabled else "credential.enable", name)
     return _credential(row)
 
@@ -685,11 +695,6 @@ def _wrong(code: str, detail: str, action: str) -> HubError:
 
 def _taken(what: str, name: str) -> HubError:
     return HubError("name_taken", f"There is a {what} {name} already.", action="Choose another name.", status=409)
-
-
-def _no_credential(name: str) -> NotFound:
-    action = "`wkmb credential list` shows all."
-    return NotFound("unknown_credential", f"There is no credential {name!r}.", action=action)
 
 
 # Rows ------------------------------------------------------------------------------------------------------------

@@ -384,4 +384,12 @@ def test_no_secret_is_written_down(hub: Hub) -> None:
     assert "what they gave us" not in said
 
 
+@pytest.mark.parametrize("name", ["", "with\0nul", "x" * 1000, "../..", "é"])
+def test_any_text_may_be_asked_for(hub: Hub, name: str) -> None:
+    with hub.db.read() as conn:
+        assert registry.find_connector(conn, name) is None
+        assert registry.find_tool(conn, name) is None
+        assert registry.find_credential(conn, name) is None
+
+
 HOUR = timedelta(hours=1)
