@@ -172,6 +172,19 @@ def evaluate_all(hub: Hub, policy: Policy, observed: Iterable[Observed], around:
     )  # fmt: skip
 
 
+def centi_behind(conn: sa.Connection, hub: Hub, actor_key: int) -> int:
+    """Hundredths of JP that wait behind an actor whom nobody has linked: what her statements alone would give, each
+    year under its official policy."""
+    around = surroundings(conn, hub)
+    observed = [observe(hub, stored, around) for stored in query.of_actors(conn, [actor_key])]
+    return sum(
+        found.centi_jp
+        for policy in hub.policies.in_force(conn)
+        for found in evaluate_all(hub, policy, observed, around).recognitions
+        if hub.policies.active(conn, found.year).name == policy.name
+    )
+
+
 # Recomputing -------------------------------------------------------------------------------------------
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,8 +14,8 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from hub import identity, ledger, recognition
-from hub.tables import connectors, entries, entry_evidence, inbox, recompute_failures
+from hub import audit, identity, persons, recognition
+from hub.tables import connectors, entries, inbox, recompute_failures
 from lrs.database import Database, insert_all
 from mappings.facts import Fact, NotAFact
 from recognizedtest import (
@@ -197,6 +200,18 @@ def test_who_is_not_known_earns_when_somebody_says_who_it_is(db: Database) -> No
     assert world.amounts(learner) == [450]
 
 
+def test_what_waits_behind_an_unknown_actor_is_known(db: Database) -> None:
+    world = World(db)
+    world.offer(course())
+    world.receive(statement(), statement(object=SERVICE), statement(timestamp="2025-03-02T09:00:00+07:00"))
+    world.settle()
+
+    with db.read() as conn:
+        (unresolved,) = identity.list_unresolved(conn, limit=10)
+        assert recognition.centi_behind(conn, world.hub, unresolved.actor_key) == 450
+        assert recognition.centi_behind(conn, world.hub, 1) == 0
+
+
 def test_link_unlink_link_equals_link(db: Database) -> None:
     world, learner = linked_world(db)
     world.receive(statement())
@@ -322,58 +337,72 @@ def test_what_a_real_moodle_sends_earns_once(db: Database) -> None:
 # Concurrency -------------------------------------------------------------------------------------------
 
 
+def at_once(*works: Callable[[], None], workers: int, world: World) -> None:
+    """Do all of it at the same time, beside so many workers that drain the inbox; then settle what is left."""
+    stop = threading.Event()
+
+    def drain() -> None:
+        hub = world.another_process()
+        while not stop.is_set():
+            recognition.drain(hub)
+
+    with ThreadPoolExecutor(workers + len(works)) as pool:
+        draining = [pool.submit(drain) for _ in range(workers)]
+        writing = [pool.submit(work) for work in works]
+        wait(writing)
+        stop.set()
+    for each in (*writing, *draining):
+        each.result()
+    world.settle()
+
+
 def test_workers_and_writers_at_once_agree_with_a_single_replay(db: Database) -> None:
-    """Four writers and two workers: every learner's live entries are what evaluating all she has gives."""
+    """Four writers and two workers: afterwards every ledger is what evaluating all that its learner has gives."""
     world = World(db)
     world.offer(course(), course(SERVICE, title_id="Pelayanan", requires=("completed", "passed")))
     people = [world.employ(f"19850101201001{number:04}", f"Pegawai {number}") for number in range(6)]
     for number, person in enumerate(people):
         world.link(person, account(str(number)))
-    stop = threading.Event()
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        hub = world.another_process()
-        try:
-            while not stop.is_set():
-                recognition.drain(hub)
-        except BaseException as error:  # noqa: BLE001  # told by the assertion below
-            failures.append(error)
 
     def write(offset: int) -> None:
-        try:
-            for number in range(12):
-                who = by(str((number + offset) % 6))
-                said = statement(
-                    ("completed", "passed")[number % 2], (SECURITY, SERVICE)[(number + offset) % 2], actor=who
-                )
-                world.receive(said)
-                if number % 4 == 3:
-                    world.receive(voiding(said["id"]))
-        except BaseException as error:  # noqa: BLE001
-            failures.append(error)
+        for number in range(12):
+            verb, about = ("completed", "passed")[number % 2], (SECURITY, SERVICE)[(number + offset) % 2]
+            said = statement(verb, about, actor=by(str((number + offset) % 6)))
+            world.receive(said)
+            if number % 4 == 3:
+                world.receive(voiding(said["id"]))
 
-    workers = [threading.Thread(target=work) for _ in range(2)]
-    writers = [threading.Thread(target=write, args=(offset,)) for offset in range(4)]
-    for thread in (*workers, *writers):
-        thread.start()
-    for thread in writers:
-        thread.join()
-    stop.set()
-    for thread in workers:
-        thread.join()
-    world.settle()
+    at_once(*(partial(write, offset) for offset in range(4)), workers=2, world=world)
 
-    assert failures == []
-    with db.read() as conn:
-        around = recognition.surroundings(conn, world.hub)
-        policy = world.hub.policies.active(conn, 2026)
-        for person in people:
-            observed = recognition.observations(conn, world.hub, person.id, around)
-            expected = recognition.evaluate_all(world.hub, policy, observed, around).recognitions
-            live = [e for e in ledger.of_learner(conn, person.id) if e.reverses is None and not e.is_reversed]
-            assert {(e.course, e.period, e.centi_jp, e.evidence) for e in live} == {
-                (r.course, r.period, r.centi_jp, r.evidence) for r in expected
-            }
-    assert world.count(entry_evidence) > 0
-    assert NIP not in {person.nip for person in people}
+    assert world.count(inbox) == 0
+    assert sum(world.year(person).recognized_centi for person in people) > 0
+    assert [finding for each in audit.verify(world.hub) for finding in each.findings] == []
+
+
+def test_an_actor_that_moves_while_statements_arrive_leaves_no_hour_behind(db: Database) -> None:
+    """Linked here and there, merged and split, while two workers recompute: nothing is lost and nothing is double."""
+    world, budi = linked_world(db)
+    siti = world.employ(OTHER_NIP, "Siti")
+
+    def move() -> None:
+        for number in range(6):
+            world.link((siti, budi)[number % 2])
+        world.unlink()
+        world.link(budi)
+
+    def merge() -> None:
+        for _ in range(2):
+            db.run(lambda conn: persons.merge(conn, world.hub, budi, siti))
+            db.run(lambda conn: persons.split(conn, world.hub, NIP))
+
+    def write() -> None:
+        for number in range(10):
+            world.receive(statement(timestamp=f"2026-03-{number + 1:02}T09:00:00+07:00"))
+
+    at_once(move, write, workers=2, world=world)
+    assert [world.year(each).recognized_centi for each in (budi, siti)] == [450, 0]
+    at_once(merge, write, workers=2, world=world)
+
+    assert [world.year(each).recognized_centi for each in (budi, siti)] == [450, 0]
+    assert [finding for each in audit.verify(world.hub) for finding in each.findings] == []
+    assert world.count(inbox) == 0
