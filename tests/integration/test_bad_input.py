@@ -235,6 +235,10 @@ def test_the_api_refuses_in_one_form(tool: ToolAtHub) -> None:
     problem(unauthorized, 401)
     assert "WWW-Authenticate" in unauthorized.headers
     assert "api/read" in problem(forbidden, 403)["detail"]
+    log = tool.hub.process.log.read_text()
+    assert problem(unauthorized, 401)["reference"] in log
+    assert NIP not in log
+    assert f"{NIP[:8]}**********" in log
 
 
 def test_a_launch_that_is_wrong_ends_before_the_tool(tool: ToolAtHub, visitor: Visitor) -> None:
