@@ -10,7 +10,7 @@ from typing import cast
 import flask
 import structlog
 
-from hub import api, auth, errors, ingest, lti, operators, web, xapi
+from hub import api, auth, errors, ingest, lti, lti_tool, operators, web, xapi
 from hub.metrics import Metrics
 from hub.runtime import Hub, current
 from lrs.statements import Prepared
@@ -32,6 +32,7 @@ def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:
     app.register_blueprint(operators.create_blueprint(metrics))
     app.register_blueprint(xapi.create_blueprint(lambda: cast(xapi.Services, flask.current_app.extensions["xapi"])))
     app.register_blueprint(lti.create_blueprint())
+    app.register_blueprint(lti_tool.create_blueprint())
     api.register(app)
     web.register(app)
     return app

@@ -1,0 +1,242 @@
+"""``/lti/tool/…`` over HTTP: the login, the launch, the key set, and what a person sees of a launch."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+import flask
+import orjson
+import sqlalchemy as sa
+import structlog
+from flask_babel import gettext as _
+from werkzeug.datastructures import MultiDict
+
+from hub import accounts, headers, learners
+from hub.bodies import read_body
+from hub.errors import HubError
+from hub.lti import keys
+from hub.lti_tool import cookies, entry, frames, logins, people, platforms
+from hub.lti_tool.claims import LaunchRefused
+from hub.lti_tool.entry import Accepted, Repeated
+from hub.lti_tool.keysets import KeySets
+from hub.lti_tool.messages import Launch
+from hub.lti_tool.people import Known, Unknown
+from hub.lti_tool.platforms import Platform
+from hub.runtime import Hub, current
+
+log = structlog.get_logger()
+
+#: The whole of a request's parameters; an id_token with every claim has some 4 KiB.
+LARGEST = 64 * 1024
+
+#: The parameters of a login (LTI 1.3 Core 4.1); others mean nothing to the hub.
+LOGIN = ("iss", "login_hint", "target_link_uri", "lti_message_hint", "client_id", "lti_deployment_id")
+
+#: Marks a request that our own page has sent again, so that it is not sent a third time.
+REPOSTED = "hub_reposted"
+
+_LONGEST_COOKIE = 64
+
+
+class Views:
+    """The views; one object per application, because it keeps platforms' keys."""
+
+    def __init__(self, key_sets: KeySets) -> None:
+        self._key_sets = key_sets
+
+    def login(self) -> flask.typing.ResponseReturnValue:
+        """Third-party initiated login, by GET or POST (Security Framework 5.1.1.1)."""
+        hub, given = current(), parameters()
+        if frames.is_framed_by_another_site():
+            return _in_a_window(hub, given)
+        browser = _browser() or _new_browser(hub)
+        outcome = entry.begin_login(hub, given, browser)
+        if isinstance(outcome, LaunchRefused):
+            return _refused("login", outcome)
+        response = flask.redirect(outcome.url, HTTPStatus.FOUND)
+        response.headers["Cache-Control"] = "no-store"
+        cookies.set_browser(hub, response, browser)
+        return response
+
+    def launch(self) -> flask.typing.ResponseReturnValue:
+        """The id_token, by POST alone (Security Framework 5.1.1.3: form_post)."""
+        hub = current()
+        if flask.request.method != "POST":
+            action = _("Open it again from your learning platform.")
+            raise HubError("lti_method", _("This address is opened by a learning platform."), action=action, status=405)
+        given = parameters()
+        browser = _browser()
+        if not browser and not hub.settings.is_https and REPOSTED not in given:
+            # Without TLS our cookie is Lax: it does not come with what another site posts, but with what we post.
+            return _repost(given)
+        outcome = entry.launch(hub, self._key_sets, given, browser=browser, find_session=accounts.current)
+        if isinstance(outcome, LaunchRefused):
+            return _refused("launch", outcome)
+        if isinstance(outcome, Repeated):
+            return _again(hub, outcome, given["state"])
+        return _accepted(hub, outcome, given["state"])
+
+
+def key_set() -> flask.Response:
+    """The hub's public keys: the same that sign its id_tokens."""
+    hub = current()
+    keys.ensure(hub)
+    with hub.db.read() as conn:
+        published = keys.key_set(conn, hub.clock())
+    response = flask.Response(orjson.dumps(published), content_type="application/json")
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    return response
+
+
+def connect() -> flask.typing.ResponseReturnValue:
+    """Where somebody comes back to who signed in for the sake of a launch: now the two are linked."""
+    hub, state = current(), flask.request.args.get("state", "")
+    with hub.db.read() as conn:
+        login = logins.find(conn, hub, state)
+        if login is None or login.launch is None or not logins.is_of_browser(hub, login, _browser()):
+            return _refused("connect", LaunchRefused("state", _("This launch is over, or was not made here.")))
+        platform = platforms.get(conn, login.platform)
+    session, launch = accounts.current(), login.launch
+    if session is None:
+        return flask.redirect(flask.url_for("session.login", next=flask.request.full_path), HTTPStatus.SEE_OTHER)
+
+    def work(conn: sa.Connection) -> Known | Unknown:
+        person = people.recognize(conn, hub, launch, session)
+        if isinstance(person, Known):
+            logins.set_learner(conn, login, person.learner)
+        return person
+
+    person = hub.db.run(work)
+    if isinstance(person, Known) and session.learner == person.learner:
+        flask.flash(_("From now on you come here from %(platform)s without signing in.", platform=platform.name))
+        return flask.redirect(destination(launch), HTTPStatus.SEE_OTHER)
+    return _unknown_page(hub, platform, launch, Unknown(other=True), state)
+
+
+def destination(launch: Launch) -> str:
+    """Where a launch leads: to the course that it is about, else to the learner's own page."""
+    course = launch.custom.get("hub_course", "")
+    if course.isascii() and course.isdigit() and len(course) < 10:
+        return flask.url_for("catalogue.course", course_id=int(course))
+    return flask.url_for("employee.home")
+
+
+# Outcomes --------------------------------------------------------------------------------------------------------
+
+
+def _accepted(hub: Hub, outcome: Accepted, state: str) -> flask.typing.ResponseReturnValue:
+    log.info("tool_launched", platform=outcome.platform.name, deployment=outcome.launch.deployment_id)
+    if isinstance(outcome.person, Unknown):
+        return _unknown_page(hub, outcome.platform, outcome.launch, outcome.person, state)
+    if outcome.token is None and not outcome.is_signed_in:
+        return _page(outcome.platform, "lti_tool/no_account.html")
+    if outcome.person.is_new:
+        said = _("Your account at %(platform)s is connected with yours here.", platform=outcome.platform.name)
+        flask.flash(said, "success")
+    response = flask.redirect(destination(outcome.launch), HTTPStatus.SEE_OTHER)
+    if outcome.token is not None:
+        cookies.set_session(hub, response, outcome.token)
+    frames.remember(response, outcome.platform)
+    return response
+
+
+def _again(hub: Hub, outcome: Repeated, state: str) -> flask.typing.ResponseReturnValue:
+    """A page that was refreshed leads where it led before, as long as the session lasts that it began."""
+    login, session = outcome.login, accounts.current()
+    assert login.launch is not None  # noqa: S101  # it was consumed
+    if login.learner is None:
+        with hub.db.read() as conn:
+            platform = platforms.get(conn, login.platform)
+        return _unknown_page(hub, platform, login.launch, Unknown(other=False), state)
+    if session is None or session.learner != login.learner:
+        return _refused("launch", LaunchRefused("state", _("This launch has been used.")))
+    return flask.redirect(destination(login.launch), HTTPStatus.SEE_OTHER)
+
+
+def _unknown_page(hub: Hub, platform: Platform, launch: Launch, person: Unknown, state: str) -> flask.Response:
+    session = accounts.current()
+    learner = None
+    if session is not None and session.learner is not None:
+        with hub.db.read() as conn:
+            learner = learners.find(conn, session.learner)
+    after = flask.url_for("lti_tool.connect", state=state)
+    return _page(
+        platform,
+        "lti_tool/unknown.html",
+        launch=launch,
+        other=person.other,
+        learner=learner,
+        sign_in=flask.url_for("session.login", next=after),
+    )
+
+
+def _refused(what: str, refused: LaunchRefused) -> flask.Response:
+    log.info("tool_launch_refused", step=what, check=refused.check, why=refused.why)
+    page = flask.render_template("lti_tool/refused.html", refused=refused)
+    return flask.Response(page, HTTPStatus.BAD_REQUEST, content_type="text/html; charset=utf-8")
+
+
+def _in_a_window(hub: Hub, given: Mapping[str, str]) -> flask.Response:
+    """A page with a button that begins the login in a window of its own."""
+    with hub.db.read() as conn:
+        found = platforms.of_issuer(conn, given.get("iss", ""))
+    if not found:
+        return _refused("login", LaunchRefused("iss", _("This platform is not registered here.")))
+    # Browsers hold the redirect that follows the form against it, too.
+    headers.allow_form_action(found[0].auth_url)
+    fields = {name: value for name, value in given.items() if name in LOGIN}
+    return _page(found[0], "lti_tool/window.html", fields=fields)
+
+
+def _page(platform: Platform, template: str, **values: object) -> flask.Response:
+    frames.allow(platform)
+    page = flask.render_template(template, platform=platform, **values)
+    return flask.Response(page, content_type="text/html; charset=utf-8")
+
+
+def _repost(given: Mapping[str, str]) -> flask.Response:
+    page = flask.render_template("lti/form_post.html", action=flask.request.path, fields={**given, REPOSTED: "1"})
+    return flask.Response(page, content_type="text/html; charset=utf-8")
+
+
+# Requests --------------------------------------------------------------------------------------------------------
+
+
+def parameters() -> dict[str, str]:
+    """The parameters of the request. One that comes twice is refused (RFC 6749 section 3.1)."""
+    request = flask.request
+    if request.method == "POST":
+        if request.mimetype != "application/x-www-form-urlencoded":
+            raise _unreadable(_("The body must be a form (x-www-form-urlencoded)."))
+        given = _form(read_body(request.environ, limit=LARGEST))
+    else:
+        given = request.args
+        if len(request.query_string) > LARGEST:
+            raise _unreadable(_("The query is too long."))
+    if any(len(values) > 1 for name, values in given.lists()):
+        raise _unreadable(_("A parameter stands in the request twice."))
+    return given.to_dict()
+
+
+def _form(body: bytes) -> MultiDict[str, str]:
+    try:
+        return MultiDict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
+    except ValueError:
+        raise _unreadable(_("The body is not a form in UTF-8.")) from None
+
+
+def _unreadable(why: str) -> HubError:
+    return HubError("lti_request", why, action=_("Tell the administrator of your learning platform."))
+
+
+def _browser() -> str:
+    """What this browser is called; empty where it has no name yet."""
+    value = flask.request.cookies.get(cookies.BROWSER, "")
+    return value if len(value) <= _LONGEST_COOKIE else ""
+
+
+def _new_browser(hub: Hub) -> str:
+    return base64.urlsafe_b64encode(hub.random(24)).rstrip(b"=").decode()
