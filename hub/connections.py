@@ -19,6 +19,8 @@ from connectors import checks
 from connectors.base import Check, ConnectorError
 from connectors.external_lrs import ExternalLRS
 from hub import pulls, registry, siasn, sync
+from hub.lti_tool import platforms
+from hub.lti_tool.platforms import Platform, PlatformDeployment
 from hub.registry import Connector, Credential, Deployment, Tool
 from hub.tables import connection_tests
 from lrs import query
@@ -81,6 +83,21 @@ def test_tool(hub: Hub, tool: Tool, deployed: tuple[Deployment, ...]) -> Iterato
             yield checks.check_jwks(session, tool.jwks_url)
 
 
+def test_platform(hub: Hub, platform: Platform, deployed: tuple[PlatformDeployment, ...]) -> Iterator[Check]:
+    """Whether an LMS that launches the hub can be asked for its keys, and what its launches wait for."""
+    if platform.disabled:
+        yield Check("launch", "warning", "disabled", f"{platform.name} is disabled: its launches are refused.")
+    waiting = sum(each.status == platforms.PENDING for each in deployed)
+    if waiting:
+        detail = f"{waiting} deployment(s) of {platform.name} wait for a decision; until then they are refused."
+        yield Check("deployments", "warning", "pending", detail)
+    if not any(each.status == platforms.ACTIVE for each in deployed):
+        yield Check("deployments", "failed", "no_deployment", f"{platform.name} has no active deployment.")
+    with hub.new_session(internal=platform.internal) as session:
+        yield from checks.check_address(session, platform.auth_url, hub.clock)
+        yield checks.check_jwks(session, platform.jwks_url)
+
+
 # Kinds -----------------------------------------------------------------------------------------------------------
 
 
@@ -89,11 +106,18 @@ def _test_lti(hub: Hub, connector: Connector) -> Iterator[Check]:
         tools = [
             (tool, registry.deployments_of(conn, tool.id)) for tool in registry.tools_of_connector(conn, connector.id)
         ]
-    if not tools:
+        launching = [
+            (each, platforms.deployments_of(conn, each.id))
+            for each in platforms.list_all(conn)
+            if each.connector == connector.id
+        ]
+    if not tools and not launching:
         action = f"wkmb tool add NAME --connector {connector.name}"
         yield Check("launch", "failed", "no_tool", f"{connector.name} has no tool to launch. Add one: {action}.")
     for tool, deployed in tools:
         yield from test_tool(hub, tool, deployed)
+    for platform, registered in launching:
+        yield from test_platform(hub, platform, registered)
 
 
 def _test_pull(hub: Hub, connector: Connector) -> Iterator[Check]:

@@ -16,6 +16,8 @@ from connectors.base import Check
 from hub import connections, ingest, pulls, registry, siasn, sync
 from hub.crypto import Keyring
 from hub.errors import HubError
+from hub.lti_tool import platforms
+from hub.lti_tool.platforms import NewPlatform
 from hub.registry import Connector, NewTool
 from hub.runtime import Hub
 from lrs import statements
@@ -134,6 +136,24 @@ def test_a_tool_that_is_switched_off_is_noticed(hub: Hub, other: HTTPServer) -> 
 
 def test_a_system_without_a_tool_cannot_be_launched(hub: Hub) -> None:
     assert found(connections.test(hub, connector(hub, "lti").id)) == {"launch": ("failed", "no_tool")}
+
+
+def test_an_lms_that_launches_the_hub(hub: Hub, other: HTTPServer) -> None:
+    base = other.url_for("").rstrip("/")
+    new = NewPlatform(
+        name="lan", issuer=base, client_id="hub", auth_url=f"{base}/login", token_url=f"{base}/token",
+        jwks_url=f"{base}/jwks", deployments=("1",), internal=True,
+    )  # fmt: skip
+    made = hub.db.run(lambda conn: platforms.add(conn, hub, new, by="test"))
+
+    checks = connections.test(hub, made.connector)
+
+    assert {check.code: check.outcome for check in checks} == {
+        "reachable": "ok",
+        "tls": "warning",
+        "clock": "ok",
+        "jwks": "ok",
+    }
 
 
 # Reports
