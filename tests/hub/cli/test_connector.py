@@ -12,6 +12,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from apitest import COURSE, HOME_PAGE, NIP, Scene
+from hub import recognition
 from hub.runtime import Hub
 from siasntest import standin
 from siasntest.standin import StandIn
@@ -277,6 +278,17 @@ def test_systems_are_written_and_applied(wkmb: Terminal) -> None:
     assert wkmb("connector", "apply", path).stdout == "changed\tconnector lan\n"
     assert wkmb.json("connector", "apply", path) == [{"system": "connector lan", "outcome": "same", "todo": None}]
     assert wkmb.json("connector", "list")[0]["trusted_jp"] == 6.0
+
+
+def test_another_vocabulary_has_everybody_recomputed(wkmb: Terminal, scene: Scene) -> None:
+    scene.recognize()
+    exported = wkmb("connector", "export").stdout
+
+    wkmb("connector", "apply", wkmb.file("x.yaml", exported))
+    assert recognition.drain(scene.hub) == 0
+    wkmb("connector", "apply", wkmb.file("x.yaml", exported.replace("vocabulary: default", "vocabulary: moodle")))
+
+    assert recognition.drain(scene.hub) == 1
 
 
 def test_a_wrong_file_of_systems_is_one_line(wkmb: Terminal) -> None:
