@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import flask
 
-from hub.web import admin, audit, catalogue, employee, layout, session
+from hub.web import admin, audit, catalogue, employee, layout, session, transcripts, verify
 
 
 def register(app: flask.Flask) -> None:
     """Give the application its pages."""
     layout.register(app)
-    for pages in (session.pages, employee.pages, catalogue.pages, admin.pages, audit.pages):
-        app.register_blueprint(pages)
+    for each in (session, employee, catalogue, transcripts, verify, admin, audit):
+        app.register_blueprint(each.pages)
