@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from flask_babel import format_date, format_decimal, format_percent, ngettext
 from flask_babel import gettext as _
 
+from mappings.facts import parse_duration
+
 
 class Step(Protocol):
     """A check of a recognition, as `mappings.rules.Check` has it."""
@@ -83,6 +85,20 @@ def days(text: str) -> str:
     if since and until:
         return str(_("%(since)s to %(until)s", since=day(since), until=day(until)))
     return str(_("from %(since)s", since=day(since)) if since else _("until %(until)s", until=day(until)))
+
+
+def duration(text: str) -> str:
+    """A duration of a statement in hours and minutes; what has no fixed length stays as it was said."""
+    seconds = parse_duration(text)
+    if seconds is None:
+        return text
+    minutes, rest = divmod(seconds, 60)
+    if minutes == 0:
+        return str(_("%(seconds)s s", seconds=rest))
+    hours, minutes = divmod(minutes, 60)
+    if hours == 0:
+        return str(_("%(minutes)s min", minutes=minutes))
+    return str(_("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes))
 
 
 def names(text: str) -> str:

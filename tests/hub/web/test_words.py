@@ -80,6 +80,15 @@ def test_a_pass_is_proved_by_a_day_or_by_a_score(language):
     assert "2026" in words.check_found(Check("passed", "met", "2026-03-01"))
 
 
+@pytest.mark.parametrize(("said", "told"), [("PT2H15M", "2 h 15 min"), ("PT45M", "45 min"), ("PT8S", "8 s")])
+def test_durations_are_told_in_hours_and_minutes(said, told):
+    assert words.duration(said) == told
+
+
+def test_a_duration_without_a_fixed_length_stays_as_it_was_said():
+    assert words.duration("P1M") == "P1M"
+
+
 def test_a_check_of_a_connection_falls_back_to_its_own_sentence():
     found = check_clock(None, None)
 
