@@ -564,7 +564,7 @@ def _check_balance(
         yield Finding("waiting", learner, str(learner), {})
         return
     gone = {row["reverses"] for row in rows}
-    for policy in hub.policies.in_force(conn):
+    for policy in around.policies:
         live = {
             (row["course"], row["period"], row["content"]): row
             for row in rows

@@ -13,7 +13,7 @@ her, with her wake-ups, to the one who has her.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from time import perf_counter, sleep
@@ -68,10 +68,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What statements are read against: one catalogue, and the connected systems by their number."""
+    """What statements are read against: one catalogue, the connected systems by their number, and the policies under
+    which there are ledgers."""
 
     catalogue: Catalogue
     systems: Mapping[int, System]
+    policies: tuple[Policy, ...]
 
     @property
     def trusted(self) -> dict[str, int]:
@@ -120,11 +122,11 @@ class _WakeUp:
 
 
 def surroundings(conn: sa.Connection, hub: Hub) -> Surroundings:
-    """The catalogue and the systems as they are now."""
+    """The catalogue, the systems and the policies in force as they are now."""
     at = connectors.c
     rows = conn.execute(sa.select(at.id, at.name, at.vocabulary, at.trusted_centi_jp))
     systems = {row.id: System(row.name, row.vocabulary, row.trusted_centi_jp) for row in rows}
-    return Surroundings(hub.courses.current(conn).catalogue, systems)
+    return Surroundings(hub.courses.current(conn).catalogue, systems, hub.policies.in_force(conn))
 
 
 def observations(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings | None = None) -> list[Observed]:
@@ -179,7 +181,7 @@ def centi_behind(conn: sa.Connection, hub: Hub, actor_key: int) -> int:
     observed = [observe(hub, stored, around) for stored in query.of_actors(conn, [actor_key])]
     return sum(
         found.centi_jp
-        for policy in hub.policies.in_force(conn)
+        for policy in around.policies
         for found in evaluate_all(hub, policy, observed, around).recognitions
         if hub.policies.active(conn, found.year).name == policy.name
     )
@@ -188,21 +190,20 @@ def centi_behind(conn: sa.Connection, hub: Hub, actor_key: int) -> int:
 # Recomputing -------------------------------------------------------------------------------------------
 
 
-def recompute(
-    conn: sa.Connection, hub: Hub, learner: UUID, *, policies: Sequence[Policy] | None = None
-) -> Recomputed | None:
-    """Bring a learner's ledgers in line with her statements: under every policy in force, unless some are named.
+def recompute(conn: sa.Connection, hub: Hub, learner: UUID, *, around: Surroundings | None = None) -> Recomputed | None:
+    """Bring a learner's ledgers in line with her statements, under every policy in force.
 
     None where there is no such learner. Waits for whoever has her locked.
     """
-    return _recompute(conn, hub, learner, policies) if _lock(conn, learner) else None
+    if not _lock(conn, learner):
+        return None
+    return _recompute(conn, hub, learner, around or surroundings(conn, hub))
 
 
-def _recompute(conn: sa.Connection, hub: Hub, learner: UUID, policies: Sequence[Policy] | None = None) -> Recomputed:
-    around = surroundings(conn, hub)
+def _recompute(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings) -> Recomputed:
     observed = observations(conn, hub, learner, around)
     book = _Book(conn, hub, learner)
-    for policy in policies or hub.policies.in_force(conn):
+    for policy in around.policies:
         evaluation = evaluate_all(hub, policy, observed, around)
         book.bring_in_line(policy, evaluation.recognitions, observed, around.catalogue)
         _replace_pending(conn, learner, policy.name, evaluation.pending)
@@ -340,8 +341,13 @@ def _replace_pending(conn: sa.Connection, learner: UUID, policy: str, found: Ite
 def drain(hub: Hub) -> int:
     """Recompute learners for whom wake-ups wait, at most `BATCH` wake-ups; tells how many were dealt with."""
     with hub.db.read() as conn:
-        waiting = _look(conn, hub)
-        whose = _owners(conn, {each.actor_key for each in waiting})
+        waiting = _look(conn, hub.new_id())
+        if not waiting:
+            return 0
+        # Of the same moment as the wake-ups: whoever changes the catalogue afterwards wakes whom it concerns again.
+        around = surroundings(conn, hub)
+        whose = {key: each.learner for key, each in identity.find_many(conn, (w.actor_key for w in waiting)).items()}
+        failing = _failing(conn, {learner for learner in whose.values() if learner is not None})
     strangers = [each for each in waiting if whose.get(each.actor_key) is None]
     done = hub.db.run(lambda conn: _note_strangers(conn, hub, strangers)) if strangers else 0
     by_learner: dict[UUID, list[_WakeUp]] = {}
@@ -351,7 +357,7 @@ def drain(hub: Hub) -> int:
             by_learner.setdefault(learner, []).append(each)
     for learner, claimed in by_learner.items():
         began = perf_counter()
-        done += _settle(hub, learner, claimed)
+        done += _settle(hub, learner, claimed, around, has_failed=learner in failing)
         if hub.db.commits_in_order:
             # Who waits for SQLite's one write lock sleeps between attempts: left free only for an instant between two
             # learners, it was not had for seconds by those who bring statements.
@@ -359,22 +365,20 @@ def drain(hub: Hub) -> int:
     return done
 
 
-def _look(conn: sa.Connection, hub: Hub) -> list[_WakeUp]:
+def _look(conn: sa.Connection, pivot: UUID) -> list[_WakeUp]:
     """Some wake-ups. Where there are more than one batch, beginning anywhere: several workers begin at different
     places, and no wake-up waits for ever."""
     at = inbox.c
     first = sa.select(at.bucket, at.id, at.actor_key).order_by(at.bucket, at.id).limit(BATCH)
     found = [_WakeUp(*row) for row in conn.execute(first)]
-    return found if len(found) < BATCH else _look_anywhere(conn, hub)
+    return found if len(found) < BATCH else _look_anywhere(conn, pivot)
 
 
-def _look_anywhere(conn: sa.Connection, hub: Hub) -> list[_WakeUp]:
-    start = int.from_bytes(hub.random(2)) % BUCKETS
-    pivot = UUID(bytes=hub.random(16))
+def _look_anywhere(conn: sa.Connection, pivot: UUID) -> list[_WakeUp]:
     found: list[_WakeUp] = []
     at = inbox.c
     for step in range(BUCKETS):
-        here = sa.select(at.bucket, at.id, at.actor_key).where(at.bucket == (start + step) % BUCKETS)
+        here = sa.select(at.bucket, at.id, at.actor_key).where(at.bucket == (pivot.int + step) % BUCKETS)
         for side in (at.id > pivot, at.id <= pivot):
             if len(found) < BATCH:
                 rows = conn.execute(here.where(side).order_by(at.id).limit(BATCH - len(found)))
@@ -382,14 +386,12 @@ def _look_anywhere(conn: sa.Connection, hub: Hub) -> list[_WakeUp]:
     return found
 
 
-def _owners(conn: sa.Connection, keys: Iterable[int]) -> dict[int, UUID | None]:
-    return {key: each.learner for key, each in identity.find_many(conn, keys).items()}
-
-
-def _settle(hub: Hub, learner: UUID, claimed: Sequence[_WakeUp]) -> int:
+def _settle(hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], around: Surroundings, *, has_failed: bool) -> int:
     """Recompute one learner; tells how many wake-ups that settled."""
     try:
-        return hub.db.run(lambda conn: _recompute_claimed(conn, hub, learner, claimed))
+        return hub.db.run(
+            partial(_recompute_claimed, hub=hub, learner=learner, claimed=claimed, around=around, heal=has_failed)
+        )
     except (sa.exc.OperationalError, sa.exc.InterfaceError):
         raise  # The database is away, which is nobody's failure.
     except Exception as error:  # noqa: BLE001  # one learner's trouble is hers alone: the rest must go on
@@ -397,12 +399,15 @@ def _settle(hub: Hub, learner: UUID, claimed: Sequence[_WakeUp]) -> int:
         return len(claimed)
 
 
-def _recompute_claimed(conn: sa.Connection, hub: Hub, learner: UUID, claimed: Sequence[_WakeUp]) -> int:
+def _recompute_claimed(
+    conn: sa.Connection, hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], around: Surroundings, heal: bool
+) -> int:
     if not _lock(conn, learner, skip_locked=True):
         return 0
     settled = _delete(conn, claimed)
     if settled:
-        _recompute(conn, hub, learner)
+        _recompute(conn, hub, learner, around)
+    if settled and heal:
         conn.execute(sa.delete(recompute_failures).where(recompute_failures.c.learner == learner))
     return settled
 
@@ -461,6 +466,11 @@ def _note_failure(conn: sa.Connection, hub: Hub, learner: UUID, claimed: Sequenc
     log.error("recompute_failed", learner=str(learner), failures=failures, set_aside=is_set_aside, exc_info=error)
 
 
+def _failing(conn: sa.Connection, learners: Iterable[UUID]) -> set[UUID]:
+    at = recompute_failures.c
+    return set(conn.execute(sa.select(at.learner).where(at.learner.in_(list(learners)))).scalars())
+
+
 def list_failures(conn: sa.Connection, *, limit: int, after: UUID | None = None) -> tuple[Failure, ...]:
     """Learners whose recomputation fails, those that were set aside and those still tried, by their ids."""
     at = recompute_failures.c
@@ -501,8 +511,10 @@ def replay(hub: Hub, policy: Policy, *, after: UUID | None = None) -> Iterator[t
     again, or goes on ``after`` the last learner that it gave.
     """
     for page in _pages(hub, 500, after):
+        with hub.db.read() as conn:
+            around = replace(surroundings(conn, hub), policies=(policy,))
         for learner in page:
-            done = hub.db.run(partial(recompute, hub=hub, learner=learner, policies=[policy]))
+            done = hub.db.run(partial(recompute, hub=hub, learner=learner, around=around))
             yield learner, done or Recomputed(0, 0)
 
 
