@@ -39,7 +39,7 @@ from hub.learners import Learner
 from hub.registry import Connector, Credential, NewTool, Tool
 from hub.rows import is_nip
 from hub.runtime import Hub, current
-from hub.web import admin_forms, files, systems
+from hub.web import admin_forms, files, layout, systems
 from hub.web.statements import Sketch, sketch
 from lrs import query
 from lrs.agents import Identifier
@@ -485,11 +485,12 @@ def _credential(conn: sa.Connection, name: str, credential: str) -> Credential:
 
 @dataclass(frozen=True, slots=True)
 class Unresolved:
-    """An actor that is nobody's, what it last did, and whom it may be."""
+    """An actor that is nobody's, what it last did, whom it may be, and how much JP waits behind it."""
 
     identity: Identity
     latest: Sketch | None
     suggested: Learner | None
+    centi_behind: int
 
 
 @pages.get("/identities")
@@ -504,7 +505,7 @@ def _identities(given: Mapping[str, str], problems: Mapping[str, str]) -> Respon
     linked = asked.get("linked", "")
     with hub.db.read() as conn:
         found = identity.list_unresolved(conn, limit=LIMIT + 1, after=after)
-        rows = [_unresolved(conn, each) for each in found[:LIMIT]]
+        rows = [_unresolved(conn, hub, each) for each in found[:LIMIT]]
         done = identity.find(conn, int(linked)) if _is_key(linked) else None
         owner = learners.find(conn, done.learner) if done and done.learner else None
     page = flask.render_template(
@@ -539,10 +540,11 @@ def _after_identity(text: str) -> tuple[datetime, int] | None:
     return (at, int(key)) if _is_key(key) and at.tzinfo is not None else None
 
 
-def _unresolved(conn: sa.Connection, found: Identity) -> Unresolved:
+def _unresolved(conn: sa.Connection, hub: Hub, found: Identity) -> Unresolved:
     page = query.find(conn, query.StatementQuery(agent=found.who), limit=1)
-    latest = sketch(page.statements[0]) if page.statements else None
-    return Unresolved(found, latest, _suggested(conn, found.who, latest))
+    latest = sketch(page.statements[0], layout.language()) if page.statements else None
+    behind = recognition.centi_behind(conn, hub, found.actor_key)
+    return Unresolved(found, latest, _suggested(conn, found.who, latest), behind)
 
 
 def _suggested(conn: sa.Connection, who: Identifier, latest: Sketch | None) -> Learner | None:

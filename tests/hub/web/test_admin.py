@@ -417,6 +417,7 @@ def test_an_unresolved_actor_is_linked_counts_and_is_unlinked_again(world, admin
     page = admin.get("/admin/identities")
     actor = re.search(r'name="actor" value="(-?[0-9]+)"', page.text)[1]
     assert f"Perhaps Budi Santoso, NIP {NIP}" in text(page)
+    assert "4.5 JP wait behind it" in text(page)
 
     done = admin.follow("/admin/identities/link", actor=actor, nip="19850101 201001 1 001")
 
