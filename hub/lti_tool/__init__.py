@@ -1,7 +1,8 @@
 """The hub as an LTI 1.3 tool: other LMSs launch it, and their people find their JP and the catalogue here.
 
 `platforms` are those LMSs. `entry` takes a login and a launch: PyLTI1p3 walks through them (`pylti`), every check has a
-name (`claims`), `logins` lets each launch through once, `people` knows who it is. `views` is the HTTP of it.
+name (`claims`), `logins` lets each launch through once, `people` knows who it is. `views` is the HTTP of it,
+`picker` and `deep_linking` are for teachers who link courses.
 docs/lti-tool.md tells what is checked and why.
 """
 
@@ -9,9 +10,11 @@ from __future__ import annotations
 
 import flask
 
+from hub.lti.keys import SigningKeys
 from hub.lti_tool import frames
 from hub.lti_tool.keysets import KeySets
 from hub.lti_tool.logins import purge
+from hub.lti_tool.picker import Picker
 from hub.lti_tool.views import Views, connect, key_set
 
 __all__ = ["create_blueprint", "purge"]
@@ -24,6 +27,9 @@ def create_blueprint() -> flask.Blueprint:
     blueprint.add_url_rule("/lti/tool/login", "login", views.login, methods=["GET", "POST"])
     blueprint.add_url_rule("/lti/tool/launch", "launch", views.launch, methods=["GET", "POST"])
     blueprint.add_url_rule("/lti/tool/connect", "connect", connect)
+    picker = Picker(SigningKeys())
+    blueprint.add_url_rule("/lti/tool/select", "select", picker.show)
+    blueprint.add_url_rule("/lti/tool/select", "answer", picker.answer, methods=["POST"])
     blueprint.add_url_rule("/lti/tool/jwks", "jwks", key_set)
     blueprint.after_app_request(frames.secure)
     return blueprint

@@ -237,6 +237,9 @@ def _accept(
 ) -> Accepted | LaunchRefused:
     if not logins.consume(conn, hub, login, id_token, found):
         return LaunchRefused("state", _("This launch has been used."))
+    if found.is_deep_linking:
+        # Whoever makes a link for others needs no account here, and is nobody's learner for it.
+        return Accepted(platform, found, Unknown(other=False))
     person = people.recognize(conn, hub, found, session)
     if isinstance(person, Unknown):
         return Accepted(platform, found, person)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from http import HTTPStatus
-from urllib.parse import parse_qsl
 
 import flask
 import orjson
 import sqlalchemy as sa
 import structlog
 from flask_babel import gettext as _
-from werkzeug.datastructures import MultiDict
 
 from hub import accounts, headers, learners
-from hub.bodies import read_body
 from hub.errors import HubError
 from hub.lti import keys
 from hub.lti_tool import cookies, entry, frames, logins, people, platforms
@@ -23,22 +20,18 @@ from hub.lti_tool.claims import LaunchRefused
 from hub.lti_tool.entry import Accepted, Repeated
 from hub.lti_tool.keysets import KeySets
 from hub.lti_tool.messages import Launch
+from hub.lti_tool.pages import browser, for_platform, read_parameters, refused
 from hub.lti_tool.people import Known, Unknown
 from hub.lti_tool.platforms import Platform
 from hub.runtime import Hub, current
 
 log = structlog.get_logger()
 
-#: The whole of a request's parameters; an id_token with every claim has some 4 KiB.
-LARGEST = 64 * 1024
-
 #: The parameters of a login (LTI 1.3 Core 4.1); others mean nothing to the hub.
 LOGIN = ("iss", "login_hint", "target_link_uri", "lti_message_hint", "client_id", "lti_deployment_id")
 
 #: Marks a request that our own page has sent again, so that it is not sent a third time.
 REPOSTED = "hub_reposted"
-
-_LONGEST_COOKIE = 64
 
 
 class Views:
@@ -49,16 +42,16 @@ class Views:
 
     def login(self) -> flask.typing.ResponseReturnValue:
         """Third-party initiated login, by GET or POST (Security Framework 5.1.1.1)."""
-        hub, given = current(), parameters()
+        hub, given = current(), read_parameters().to_dict()
         if frames.is_framed_by_another_site():
             return _in_a_window(hub, given)
-        browser = _browser() or _new_browser(hub)
-        outcome = entry.begin_login(hub, given, browser)
+        name = browser() or _new_browser(hub)
+        outcome = entry.begin_login(hub, given, name)
         if isinstance(outcome, LaunchRefused):
-            return _refused("login", outcome)
+            return refused("login", outcome)
         response = flask.redirect(outcome.url, HTTPStatus.FOUND)
         response.headers["Cache-Control"] = "no-store"
-        cookies.set_browser(hub, response, browser)
+        cookies.set_browser(hub, response, name)
         return response
 
     def launch(self) -> flask.typing.ResponseReturnValue:
@@ -67,14 +60,14 @@ class Views:
         if flask.request.method != "POST":
             action = _("Open it again from your learning platform.")
             raise HubError("lti_method", _("This address is opened by a learning platform."), action=action, status=405)
-        given = parameters()
-        browser = _browser()
-        if not browser and not hub.settings.is_https and REPOSTED not in given:
+        given = read_parameters().to_dict()
+        name = browser()
+        if not name and not hub.settings.is_https and REPOSTED not in given:
             # Without TLS our cookie is Lax: it does not come with what another site posts, but with what we post.
             return _repost(given)
-        outcome = entry.launch(hub, self._key_sets, given, browser=browser, find_session=accounts.current)
+        outcome = entry.launch(hub, self._key_sets, given, browser=name, find_session=accounts.current)
         if isinstance(outcome, LaunchRefused):
-            return _refused("launch", outcome)
+            return refused("launch", outcome)
         if isinstance(outcome, Repeated):
             return _again(hub, outcome, given["state"])
         return _accepted(hub, outcome, given["state"])
@@ -96,8 +89,8 @@ def connect() -> flask.typing.ResponseReturnValue:
     hub, state = current(), flask.request.args.get("state", "")
     with hub.db.read() as conn:
         login = logins.find(conn, hub, state)
-        if login is None or login.launch is None or not logins.is_of_browser(hub, login, _browser()):
-            return _refused("connect", LaunchRefused("state", _("This launch is over, or was not made here.")))
+        if login is None or login.launch is None or not logins.is_of_browser(hub, login, browser()):
+            return refused("connect", LaunchRefused("state", _("This launch is over, or was not made here.")))
         platform = platforms.get(conn, login.platform)
     session, launch = accounts.current(), login.launch
     if session is None:
@@ -129,10 +122,12 @@ def destination(launch: Launch) -> str:
 
 def _accepted(hub: Hub, outcome: Accepted, state: str) -> flask.typing.ResponseReturnValue:
     log.info("tool_launched", platform=outcome.platform.name, deployment=outcome.launch.deployment_id)
+    if outcome.launch.is_deep_linking:
+        return flask.redirect(flask.url_for("lti_tool.select", state=state), HTTPStatus.SEE_OTHER)
     if isinstance(outcome.person, Unknown):
         return _unknown_page(hub, outcome.platform, outcome.launch, outcome.person, state)
     if outcome.token is None and not outcome.is_signed_in:
-        return _page(outcome.platform, "lti_tool/no_account.html")
+        return for_platform(outcome.platform, "lti_tool/no_account.html")
     if outcome.person.is_new:
         said = _("Your account at %(platform)s is connected with yours here.", platform=outcome.platform.name)
         flask.flash(said, "success")
@@ -147,12 +142,14 @@ def _again(hub: Hub, outcome: Repeated, state: str) -> flask.typing.ResponseRetu
     """A page that was refreshed leads where it led before, as long as the session lasts that it began."""
     login, session = outcome.login, accounts.current()
     assert login.launch is not None  # noqa: S101  # it was consumed
+    if login.launch.is_deep_linking:
+        return flask.redirect(flask.url_for("lti_tool.select", state=state), HTTPStatus.SEE_OTHER)
     if login.learner is None:
         with hub.db.read() as conn:
             platform = platforms.get(conn, login.platform)
         return _unknown_page(hub, platform, login.launch, Unknown(other=False), state)
     if session is None or session.learner != login.learner:
-        return _refused("launch", LaunchRefused("state", _("This launch has been used.")))
+        return refused("launch", LaunchRefused("state", _("This launch has been used.")))
     return flask.redirect(destination(login.launch), HTTPStatus.SEE_OTHER)
 
 
@@ -163,7 +160,7 @@ def _unknown_page(hub: Hub, platform: Platform, launch: Launch, person: Unknown,
         with hub.db.read() as conn:
             learner = learners.find(conn, session.learner)
     after = flask.url_for("lti_tool.connect", state=state)
-    return _page(
+    return for_platform(
         platform,
         "lti_tool/unknown.html",
         launch=launch,
@@ -173,69 +170,21 @@ def _unknown_page(hub: Hub, platform: Platform, launch: Launch, person: Unknown,
     )
 
 
-def _refused(what: str, refused: LaunchRefused) -> flask.Response:
-    log.info("tool_launch_refused", step=what, check=refused.check, why=refused.why)
-    page = flask.render_template("lti_tool/refused.html", refused=refused)
-    return flask.Response(page, HTTPStatus.BAD_REQUEST, content_type="text/html; charset=utf-8")
-
-
 def _in_a_window(hub: Hub, given: Mapping[str, str]) -> flask.Response:
     """A page with a button that begins the login in a window of its own."""
     with hub.db.read() as conn:
         found = platforms.of_issuer(conn, given.get("iss", ""))
     if not found:
-        return _refused("login", LaunchRefused("iss", _("This platform is not registered here.")))
+        return refused("login", LaunchRefused("iss", _("This platform is not registered here.")))
     # Browsers hold the redirect that follows the form against it, too.
     headers.allow_form_action(found[0].auth_url)
     fields = {name: value for name, value in given.items() if name in LOGIN}
-    return _page(found[0], "lti_tool/window.html", fields=fields)
-
-
-def _page(platform: Platform, template: str, **values: object) -> flask.Response:
-    frames.allow(platform)
-    page = flask.render_template(template, platform=platform, **values)
-    return flask.Response(page, content_type="text/html; charset=utf-8")
+    return for_platform(found[0], "lti_tool/window.html", fields=fields)
 
 
 def _repost(given: Mapping[str, str]) -> flask.Response:
     page = flask.render_template("lti/form_post.html", action=flask.request.path, fields={**given, REPOSTED: "1"})
     return flask.Response(page, content_type="text/html; charset=utf-8")
-
-
-# Requests --------------------------------------------------------------------------------------------------------
-
-
-def parameters() -> dict[str, str]:
-    """The parameters of the request. One that comes twice is refused (RFC 6749 section 3.1)."""
-    request = flask.request
-    if request.method == "POST":
-        if request.mimetype != "application/x-www-form-urlencoded":
-            raise _unreadable(_("The body must be a form (x-www-form-urlencoded)."))
-        given = _form(read_body(request.environ, limit=LARGEST))
-    else:
-        given = request.args
-        if len(request.query_string) > LARGEST:
-            raise _unreadable(_("The query is too long."))
-    if any(len(values) > 1 for name, values in given.lists()):
-        raise _unreadable(_("A parameter stands in the request twice."))
-    return given.to_dict()
-
-
-def _form(body: bytes) -> MultiDict[str, str]:
-    try:
-        return MultiDict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
-    except ValueError:
-        raise _unreadable(_("The body is not a form in UTF-8.")) from None
-
-
-def _unreadable(why: str) -> HubError:
-    return HubError("lti_request", why, action=_("Tell the administrator of your learning platform."))
-
-
-def _browser() -> str:
-    """What this browser is called; empty where it has no name yet."""
-    value = flask.request.cookies.get(cookies.BROWSER, "")
-    return value if len(value) <= _LONGEST_COOKIE else ""
 
 
 def _new_browser(hub: Hub) -> str:
