@@ -179,8 +179,10 @@ def create(
     A tool that lost our answer asks again: two columns for one thing would split its scores (LI08).
     """
     ensure_coupled(conn, hub, context, tool, course)
-    # The coupled one is always there: whoever creates in this context waits at it for those before.
-    there = _rows(conn, _of(context).with_for_update(), context)
+    # The coupled one is always there: whoever creates in this context waits at it for those before. What they made
+    # is read after that by a statement of its own: one that had to wait still sees what was there when it began.
+    conn.execute(_of(context).where(lineitems.c.id == coupled_id(hub, context)).with_for_update())
+    there = _rows(conn, _of(context), context)
     same = [item for item in there if _is_same(item.column, wanted)]
     if same:
         return same[0], False
