@@ -182,6 +182,7 @@ learner_nips = sa.Table(
     sa.Column("nip", sa.String(18), primary_key=True),
     sa.Column("learner", UUIDKey, nullable=False),
     sa.Column("since", UTCDateTime, nullable=False),
+    sa.Index("ix_learner_nips_learner", "learner"),
     info={"distribution": "nip"},
 )
 

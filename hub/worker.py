@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from connectors.polling import Polling
-from hub import accounts, limits, lti, pulls, recognition
+from hub import accounts, limits, lti, lti_tool, pulls, recognition
 from lrs import payloads
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def keep_house(hub: Hub) -> int:
     now = hub.clock()
 
     def work(conn: sa.Connection) -> None:
-        for purge in (accounts.forget_expired, limits.forget_ended, lti.purge):
+        for purge in (accounts.forget_expired, limits.forget_ended, lti.purge, lti_tool.purge):
             purge(conn, now)
         if not payloads.has_dictionary(conn):
             payloads.learn(conn)

@@ -311,6 +311,7 @@ def upgrade() -> None:
         sa.Column("since", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("nip", name=op.f("pk_learner_nips")),
     )
+    op.create_index("ix_learner_nips_learner", "learner_nips", ["learner"], unique=False)
     op.create_table(
         "learners",
         sa.Column("id", UUIDKey(), nullable=False),
