@@ -141,6 +141,11 @@ def import_courses(conn: sa.Connection, hub: Hub, courses: Iterable[Course], *, 
     return done
 
 
+def page(conn: sa.Connection, *, limit: int, after: int = 0) -> tuple[Listed, ...]:
+    """Courses in the order of their numbers; ``after`` is the last one seen."""
+    return tuple(map(_listed, conn.execute(_select().where(table.c.id > after).order_by(table.c.id).limit(limit))))
+
+
 def write_courses(listed: Iterable[Listed]) -> str:
     """The file of `course import` that makes these courses."""
     text = io.StringIO(newline="")

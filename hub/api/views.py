@@ -11,7 +11,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-from hub import audit, connections, learners, ledger, registry
+from hub import audit, catalogue, connections, learners, ledger, registry
 from hub.api import models
 from hub.api.models import jp
 from hub.audit import EntryExplained, Evidence, Origin
@@ -195,15 +195,16 @@ def courses(query: models.CoursesQuery) -> flask.Response:
     """The courses of the catalogue, a page at a time."""
     hub = current()
     with hub.db.read() as conn:
-        snapshot = hub.courses.current(conn)
-    if query.iri is not None:
-        found = snapshot.by_iri.get(query.iri)
-        return _answer(models.CoursesAnswer(courses=[] if found is None else [_course(found)], next=None))
-    rest = sorted(number for number in snapshot.by_id if number > query.after)
-    page, more = rest[: query.limit], None
-    if len(rest) > query.limit:
-        more = flask.url_for("api.courses", after=page[-1], limit=query.limit)
-    return _answer(models.CoursesAnswer(courses=[_course(snapshot.by_id[number]) for number in page], next=more))
+        if query.iri is not None:
+            found = hub.courses.current(conn).by_iri.get(query.iri)
+            page: Sequence[Listed] = [] if found is None else [found]
+        else:
+            page = catalogue.page(conn, limit=query.limit + 1, after=query.after)
+    more = None
+    if len(page) > query.limit:
+        page = page[: query.limit]
+        more = flask.url_for("api.courses", after=page[-1].id, limit=query.limit)
+    return _answer(models.CoursesAnswer(courses=[_course(each) for each in page], next=more))
 
 
 def course(path: models.CoursePath) -> flask.Response:
