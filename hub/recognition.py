@@ -485,6 +485,13 @@ def try_again(conn: sa.Connection, learner: UUID, *, now: datetime, new_id: iden
     return bool(keys)
 
 
+def recompute_now(conn: sa.Connection, hub: Hub, learner: UUID) -> Recomputed:
+    """Recompute a learner although nothing new came; what fails is raised, what does not fail is off the list."""
+    done = recompute(conn, hub, learner) or Recomputed(0, 0)
+    conn.execute(sa.delete(recompute_failures).where(recompute_failures.c.learner == learner))
+    return done
+
+
 # Everybody ---------------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from hub import identity, journal, learners, persons
+from hub import identity, journal, learners, persons, recognition
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.files import as_values, read_text, tell
 from hub.logs import mask
@@ -91,6 +91,44 @@ def split(nip: str, as_json: bool) -> None:
     with opened() as hub:
         done = hub.db.run(lambda conn: _split(conn, hub, nip))
     say(_moved(done), as_json, f"{nip} is a person of her own again, with {done.identities} identities.")
+
+
+@learner.command()
+@json_option
+def failing(as_json: bool) -> None:
+    """People whose recomputation fails; after three failures one is set aside until something new comes."""
+    found: list[recognition.Failure] = []
+    with opened() as hub, hub.db.read() as conn:
+        page = recognition.list_failures(conn, limit=_PAGE)
+        while page:
+            found += page
+            page = recognition.list_failures(conn, limit=_PAGE, after=page[-1].learner)
+        people = learners.find_many(conn, (each.learner for each in found))
+    value = [
+        {
+            "nip": people[each.learner].nip if each.learner in people else None,
+            "failures": each.failures,
+            "set_aside": each.is_set_aside,
+            "error": each.error,
+            "at": each.at,
+        }
+        for each in found
+    ]
+    lines = [f"{each['nip']}\t{each['failures']} failures\t{each['error']}" for each in value]
+    say(value, as_json, *(lines or ["Everybody can be recomputed."]))
+
+
+@learner.command()
+@click.argument("nip")
+@json_option
+def recompute(nip: str, as_json: bool) -> None:
+    """Recompute the person with this NIP now, also where she was set aside."""
+    with opened() as hub:
+        with hub.db.read() as conn:
+            found = find(conn, nip)
+        done = hub.db.run(lambda conn: recognition.recompute_now(conn, hub, found.id))
+    counts = {"entered": done.entered, "reversed": done.reversed}
+    say(counts, as_json, f"{done.entered} entries, {done.reversed} reversals.")
 
 
 def _merge(conn: sa.Connection, hub: Hub, gone: str, kept: str) -> persons.Moved:

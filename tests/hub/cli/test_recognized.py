@@ -205,3 +205,20 @@ def test_two_people_become_one_and_two_again(wkmb: Any, prepared: Hub) -> None:
     assert wkmb.json("learner", "split", NIP)["identities"] == 2
     assert wkmb.json("jp", "show", NIP, "--year", "2026")["recognized_jp"] == 4.5
     assert "was merged" in wkmb.refused("learner", "split", NIP)
+
+
+def test_who_was_set_aside_is_listed_and_recomputed(wkmb: Any, prepared: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "Everybody can be recomputed" in wkmb("learner", "failing").stdout
+
+    def poisonous(*_: Any) -> None:
+        raise ValueError("poison")
+
+    monkeypatch.setattr(recognition, "observations", poisonous)
+    receive(prepared, statement())
+    monkeypatch.undo()
+
+    (failing,) = wkmb.json("learner", "failing")
+    assert (failing["nip"], failing["failures"], failing["set_aside"]) == (NIP, 3, True)
+    assert "ValueError: poison" in wkmb("learner", "failing").stdout
+    assert wkmb.json("learner", "recompute", NIP) == {"entered": 1, "reversed": 0}
+    assert wkmb.json("learner", "failing") == []
