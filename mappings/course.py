@@ -403,7 +403,8 @@ class CourseFile:
 def read_courses(text: str, policy: Policy) -> CourseFile:
     """Read a whole file. A row that repeats an id, or an alias of its provider, is refused too."""
     reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), restkey="", restval="", strict=True)
-    courses: list[Course] = []
+    courses: dict[str, Course] = {}
+    taken: dict[tuple[str, str], str] = {}
     problems: list[Problem] = []
     try:
         header_problems = _header_problems(reader.fieldnames or ())
@@ -419,12 +420,14 @@ def read_courses(text: str, policy: Policy) -> CourseFile:
             found = parse_course(cells, line, policy)
             if isinstance(found, CourseRefused):
                 problems.extend(found.problems)
+            elif (repeated := _repetition(found, courses, taken, line)) is not None:
+                problems.append(repeated)
             else:
-                courses.append(found)
-                problems.extend(_repetitions(courses, line))
+                courses[found.id] = found
+                taken |= {(found.provider, alias): found.id for alias in found.aliases}
     except csv.Error as error:
         problems.append(Problem(reader.line_num, "row", "not_csv", f"is not CSV: {error}.", "Check the quotes."))
-    return CourseFile(tuple(courses), tuple(problems))
+    return CourseFile(tuple(courses.values()), tuple(problems))
 
 
 def _header_problems(names: Iterable[str]) -> tuple[Problem, ...]:
@@ -440,18 +443,17 @@ def _header_problems(names: Iterable[str]) -> tuple[Problem, ...]:
     return tuple(problems)
 
 
-def _repetitions(courses: list[Course], line: int) -> list[Problem]:
-    new = courses[-1]
-    for other in courses[:-1]:
-        if other.id == new.id:
-            courses.pop()
-            return [Problem(line, "id", "twice", f"{new.id} is there twice in this file.", "Keep one row.")]
-        shared = set(new.aliases) & set(other.aliases) if other.provider == new.provider else set()
-        if shared:
-            courses.pop()
-            reason = f"{min(shared)} is an alias of {other.id} too."
-            return [Problem(line, "aliases", "ambiguous", reason, "An alias names one course of a provider.")]
-    return []
+def _repetition(
+    new: Course, courses: Mapping[str, Course], taken: Mapping[tuple[str, str], str], line: int
+) -> Problem | None:
+    """Why a row repeats an earlier one. ``taken``: whose each alias of a provider is."""
+    if new.id in courses:
+        return Problem(line, "id", "twice", f"{new.id} is there twice in this file.", "Keep one row.")
+    shared = sorted(alias for alias in new.aliases if (new.provider, alias) in taken)
+    if not shared:
+        return None
+    reason = f"{shared[0]} is an alias of {taken[new.provider, shared[0]]} too."
+    return Problem(line, "aliases", "ambiguous", reason, "An alias names one course of a provider.")
 
 
 # -- the catalogue
