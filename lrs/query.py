@@ -125,8 +125,9 @@ def of_actors(
 
 
 def actors_about(conn: sa.Connection, activities: Iterable[str], *, extra: Iterable[str] = ()) -> set[int]:
-    """The actors of statements whose object is one of these activities or has one of these extra keys."""
-    dims = [*map(index.activity_key, activities), *map(index.extra_key, extra)]
+    """The actors of statements that name one of these activities, or whose object has one of these extra keys."""
+    named = tuple(activities)
+    dims = [*map(index.activity_key, named), *map(index.related_activity_key, named), *map(index.extra_key, extra)]
     query = sa.select(statement_index.c.actor_key).where(statement_index.c.dim.in_(dims)).distinct()
     return set(conn.execute(query).scalars())
 

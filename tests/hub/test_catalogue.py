@@ -154,12 +154,14 @@ def test_the_list_is_in_the_order_of_titles(hub: Hub) -> None:
 # Waking
 
 
-def report(hub: Hub, object_id: str, extra: dict[str, str] | None = None) -> int:
-    """Store a statement about an activity; gives its actor's key."""
+def report(hub: Hub, object_id: str, extra: dict[str, str] | None = None, around: str = "") -> int:
+    """Store a statement about an activity, with another ``around`` it; gives its actor's key."""
     activity: dict[str, Any] = {"id": object_id}
     if extra:
         activity["definition"] = {"extensions": extra}
     said = {"actor": ANNA, "verb": {"id": "http://adlnet.gov/expapi/verbs/completed"}, "object": activity}
+    if around:
+        said["context"] = {"contextActivities": {"grouping": [{"id": around}]}}
     prepared = statements.prepare(
         statements.parse(orjson.dumps(said)),
         version="1.0.3",
@@ -196,6 +198,14 @@ def test_a_change_wakes_by_the_names_of_before_too(hub: Hub, alias: str) -> None
     hub.db.run(lambda conn: conn.execute(sa.delete(inbox)))
 
     import_(hub, course(aliases=()))
+
+    assert woken(hub) == {anna}
+
+
+def test_a_certificate_that_names_the_course_wakes_too(hub: Hub) -> None:
+    anna = report(hub, "https://bkn.example/certificates/17", around=COURSE.id)
+
+    import_(hub, course(1))
 
     assert woken(hub) == {anna}
 
