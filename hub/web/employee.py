@@ -21,7 +21,7 @@ from hub.errors import NotFound, Refused
 from hub.learners import Learner
 from hub.ledger import Entry, Year
 from hub.runtime import Hub, current
-from hub.web import overview, texts
+from hub.web import overview, texts, words
 from hub.web import session as session_pages
 from lrs import query
 from mappings.rules import jp_text
@@ -265,4 +265,4 @@ def _proof(conn: sa.Connection, statement: UUID, connectors: dict[int, str]) -> 
     display = verb.get("display") or {}
     name = display.get("en") or display.get("en-US") or next(iter(display.values()), "")
     origin = texts.source(stored.origin, connectors.get(stored.owner) if stored.owner is not None else None)
-    return Proof(str(stored.id), name or verb["id"].rstrip("/").rpartition("/")[2], document["timestamp"], origin)
+    return Proof(str(stored.id), words.verb(verb["id"], name), document["timestamp"], origin)

@@ -168,17 +168,32 @@ def navigation(session: accounts.Session | None) -> tuple[NavItem, ...]:
         items += [
             ("admin.systems", _("Systems"), "diagram-3"),
             ("admin.identities", _("Identities"), "person-badge"),
+            ("admin.courses", _("Catalogue"), "journals"),
+            ("admin.people", _("People"), "people"),
         ]
     if session.role == "auditor":
         items += [
             ("audit.search", _("Find evidence"), "search"),
+            ("audit.entries", _("Hours"), "patch-check"),
             ("audit.journal", _("Who did what"), "clock-history"),
         ]
-    if session.learner is None:
-        items.append(("catalogue.index", _("Courses"), "journal-bookmark"))
+        if session.learner is None:
+            items.append(("catalogue.index", _("Courses"), "journal-bookmark"))
     known = flask.current_app.view_functions
-    at = flask.request.endpoint
-    return tuple(NavItem(name, label, sign, name == at) for name, label, sign in items if name in known)
+    places = [(name, flask.url_for(name), label, sign) for name, label, sign in items if name in known]
+    here = _nearest([address for _name, address, _label, _sign in places])
+    return tuple(NavItem(name, label, sign, address == here) for name, address, label, sign in places)
+
+
+def _nearest(addresses: list[str]) -> str:
+    """The place that this page lies below: /courses for /courses/7. The home page has nothing below it."""
+    path = flask.request.path
+    if path.startswith("/entries/"):
+        path = flask.url_for("employee.transcript")
+    above = [
+        each for each in addresses if path == each or (each != "/" and f"{path}/".startswith(f"{each.rstrip('/')}/"))
+    ]
+    return max(above, key=len, default="")
 
 
 # -- how values are written
@@ -191,11 +206,12 @@ def day(value: date | None) -> str:
 
 def moment(value: datetime | None) -> str:
     """A moment in the hub's time zone, with the zone's name."""
-    return (
-        ""
-        if value is None
-        else str(format_datetime(value, "d MMMM yyyy HH.mm z" if language() == "id" else "d MMMM yyyy HH:mm z"))
-    )
+    if value is None:
+        return ""
+    clock = "HH.mm" if language() == "id" else "HH:mm"
+    zone = current().settings.timezone
+    # English has no names for Indonesia's zones in CLDR; here they are called as everybody there calls them.
+    return f"{format_datetime(value, f'd MMMM yyyy {clock}')} {value.astimezone(zone).tzname()}"
 
 
 def instant(text: str) -> str:

@@ -3,7 +3,8 @@ why something was taken back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -13,7 +14,7 @@ from hub.web import words
 from mappings.course import Course
 from mappings.evaluate import Pending, Waiting
 from mappings.policy import Policy
-from mappings.rules import jp_text, score_text
+from mappings.rules import Check, jp_text, score_text
 
 
 def _(text: str, **values: Any) -> str:
@@ -107,6 +108,22 @@ def requirement(course: Course, proof: str) -> str:
         "rtl_approved": _("Have your follow-up plan (RTL) approved"),
     }
     return texts.get(proof, proof)
+
+
+#: Steps that go without saying where an hour is told in one line.
+_SILENT = frozenset({"source", "completed", "valid_days", "repeat"})
+
+
+def reason(checks: Iterable[Check]) -> str:
+    """Why an hour counts, in one line; limits only where they cut something."""
+    telling = (
+        step
+        for step in checks
+        if step.code not in _SILENT and (step.outcome == "limited" or not step.code.startswith("cap_"))
+    )
+    # The day stands beside it already.
+    told = "; ".join(words.check_sentence(replace(step, subject="")) for step in telling)
+    return f"{told}." if told else ""
 
 
 # What to do next ---------------------------------------------------------------------------------------------
