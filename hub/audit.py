@@ -11,7 +11,7 @@ evaluates them again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -384,6 +384,35 @@ def search(
     newest = [found[seq] for seq in sorted(found, reverse=True)]
     page_end = str(newest[limit - 1].seq) if len(newest) > limit else None
     return Found(tuple(newest[:limit]), page_end)
+
+
+# Handing out ---------------------------------------------------------------------------------------------------
+
+
+def export(conn: sa.Connection, hub: Hub, learner: Learner) -> Iterator[dict[str, Any]]:
+    """All that is recorded of one person, thing by thing: who she is, by what she is known, every row of her ledger
+    with key and digest (so that the chain can be followed elsewhere), what is pending, and her statements."""
+    nips = learners.nips_of(conn, learner.id)
+    yield {"kind": "learner", **asdict(learner), "nips": nips}
+    for known in identity.identities_of(conn, learner.id):
+        who = {"type": known.who.kind, "homepage": known.who.homepage, "name": known.who.name}
+        yield {"kind": "identity", **who, "linked_by": known.linked_by, "linked_at": known.linked_at}
+    for row in ledger.rows_of(conn, learner.id):
+        plain = {str(name): value.hex() if isinstance(value, bytes) else value for name, value in row.items()}
+        yield {"kind": "entry", "id": ledger.entry_id(learner.id, row["position"]), **plain}
+    around = recognition.surroundings(conn, hub)
+    for policy in around.policies:
+        for found in ledger.pending_of(conn, learner.id, policy.name):
+            yield {"kind": "pending", "policy": policy.name, **asdict(found)}
+    for each in recognition.observations(conn, hub, learner.id, around):
+        yield {
+            "kind": "statement",
+            "statement": each.observation.statement,
+            "connector": each.observation.connector,
+            "origin": each.stored.origin,
+            "voided_by": each.observation.voided_by,
+            "reason": each.reading.reason if isinstance(each.reading, NotAFact) else None,
+        }
 
 
 # Verifying ---------------------------------------------------------------------------------------------

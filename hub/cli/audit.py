@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
+import orjson
 
 from hub import audit as auditing
+from hub import journal
 from hub.audit import EntryExplained, Evidence, Finding, Origin, StatementExplained
-from hub.cli.base import Failed, json_option, opened, say
+from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.jp import entry_value
+from hub.cli.learner import find
 from hub.ledger import Entry
+from hub.logs import mask
 from mappings.rules import jp_text
 
 
@@ -63,6 +69,28 @@ def verify(ctx: click.Context, nip: str | None, as_json: bool) -> None:
     }
     say(value, as_json, total)
     ctx.exit(1 if wrong else 0)
+
+
+@audit.command()
+@click.argument("nip")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def export(nip: str, file: Path, as_json: bool) -> None:
+    """Write all that is recorded of the person with this NIP to FILE, as lines of JSON."""
+    with opened() as hub, hub.db.write() as conn:
+        learner = find(conn, nip)
+        lines = [orjson.dumps(each, default=str) for each in auditing.export(conn, hub, learner)]
+        journal.record(
+            conn, who=actor(), action="audit.export", object=f"learner:{mask(learner.nip)}", now=hub.clock(),
+            new_id=hub.new_id, lines=len(lines),
+        )  # fmt: skip
+        try:
+            # Personal data: for nobody else's eyes, and never over something that is there.
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(b"\n".join([*lines, b""]))
+        except OSError as error:
+            raise Failed(f"{file} cannot be written: {error.strerror}. Name a file that is not there yet.") from error
+    say({"file": str(file), "lines": len(lines)}, as_json, f"{len(lines)} lines in {file}.")
 
 
 def _parse_id(text: str) -> UUID | None:

@@ -222,3 +222,20 @@ def test_who_was_set_aside_is_listed_and_recomputed(wkmb: Any, prepared: Hub, mo
     assert "ValueError: poison" in wkmb("learner", "failing").stdout
     assert wkmb.json("learner", "recompute", NIP) == {"entered": 1, "reversed": 0}
     assert wkmb.json("learner", "failing") == []
+
+
+def test_all_that_is_recorded_of_a_person_is_handed_out(wkmb: Any, prepared: Hub) -> None:
+    receive(prepared, statement(), statement("launched"))
+    file = wkmb.folder / "budi.jsonl"
+
+    done = wkmb.json("audit", "export", NIP, str(file))
+    lines = [orjson.loads(line) for line in file.read_bytes().splitlines()]
+
+    assert done["lines"] == len(lines)
+    assert [each["kind"] for each in lines] == ["learner", "identity", "identity", "entry", "statement", "statement"]
+    assert lines[0]["nip"] == NIP
+    assert (lines[3]["centi_jp"], len(lines[3]["digest"])) == (450, 64)
+    assert {each["reason"] for each in lines[4:]} == {None, "no_proof"}
+    assert file.stat().st_mode & 0o077 == 0
+    assert "cannot be written" in wkmb.refused("audit", "export", NIP, str(file))
+    assert "Nobody has the NIP" in wkmb.refused("audit", "export", "1", str(file))
