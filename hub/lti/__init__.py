@@ -1,8 +1,8 @@
 """The hub as an LTI 1.3 platform: it launches courses of other institutions' LMSs and takes what they report.
 
 `launches` begins a launch, `login` completes it (`claims` checks the tool's request, `idtoken` is what it is told,
-`keys` signs). `tokens` gives access to the services: `ags` (`lineitems`, `scores`) and `nrps`. Written here, on a
-maintained JOSE library and cryptography (docs/decisions/0006).
+`keys` signs). `registering` takes tools that register themselves. `tokens` gives access to the services: `ags`
+(`lineitems`, `scores`) and `nrps`. Written here, on a maintained JOSE library and cryptography (docs/decisions/0006).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import flask
 from hub.lti import ags, nrps, services
 from hub.lti.keys import SigningKeys
 from hub.lti.login import Login, fetch
-from hub.lti.platform import TokenEndpoint, configuration, key_set
+from hub.lti.platform import TokenEndpoint, configuration, key_set, register
 from hub.lti.refused import ServiceRefused
 from hub.lti.tokens import purge
 from hub.lti.toolkeys import ToolKeys
@@ -28,6 +28,7 @@ def create_blueprint() -> flask.Blueprint:
     blueprint.add_url_rule("/lti/platform/fetch/<uuid:launch_id>/<secret>", "fetch", fetch, methods=["POST"])
     blueprint.add_url_rule("/lti/platform/token", "token", TokenEndpoint(ToolKeys()).answer, methods=["POST"])
     blueprint.add_url_rule("/lti/platform/jwks", "jwks", key_set)
+    blueprint.add_url_rule("/lti/platform/register", "register", register, methods=["POST"])
     blueprint.add_url_rule("/.well-known/openid-configuration", "configuration", configuration)
     ags.add_to(blueprint)
     nrps.add_to(blueprint)

@@ -1,4 +1,4 @@
-"""What machines ask of the platform itself: its configuration, its key set, and access tokens."""
+"""What machines ask of the platform itself: its configuration, its key set, to be registered, and access tokens."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ import orjson
 import structlog
 from werkzeug.exceptions import HTTPException
 
+from hub import limits
 from hub.bodies import read_body
-from hub.lti import keys, tokens
+from hub.lti import keys, registering, tokens
+from hub.lti.registering import RegistrationRefused
 from hub.lti.scopes import GRANTED
 from hub.lti.tokens import TokenRefused
 from hub.lti.toolkeys import ToolKeys
@@ -21,6 +23,9 @@ log = structlog.get_logger()
 
 #: No assertion needs more.
 LARGEST = 64 * 1024
+
+#: Registrations per address and minute in which it may fail and be tried again.
+REGISTRATIONS = 30
 
 #: How long a tool may keep the key set: shorter than a key is published before and after it signs.
 KEY_SET_SECONDS = 300
@@ -38,6 +43,7 @@ def configuration() -> flask.Response:
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": [tokens.ALGORITHM],
             "jwks_uri": f"{platform}/jwks",
+            "registration_endpoint": f"{platform}/register",
             "scopes_supported": ["openid", *GRANTED],
             "response_types_supported": ["id_token"],
             "response_modes_supported": ["form_post"],
@@ -73,6 +79,27 @@ def key_set() -> flask.Response:
         response = flask.jsonify(keys.key_set(conn, hub.clock()))
     response.headers["Cache-Control"] = f"public, max-age={KEY_SET_SECONDS}"
     return response
+
+
+def register() -> flask.Response:
+    """A tool registers itself (`hub.lti.registering`)."""
+    hub = current()
+    address = flask.request.remote_addr or ""
+    if not limits.allow(hub, "lti-register", address, most=REGISTRATIONS, seconds=60):
+        return _refuse("slow_down", "Too many registrations from this address. Try again in a minute.", 429)
+    try:
+        body = read_body(flask.request.environ, limit=LARGEST)
+    except HTTPException as error:
+        return _refuse("invalid_client_metadata", error.description or "The body cannot be read.", 400)
+    found = registering.register(hub, flask.request.headers.get("Authorization", ""), body)
+    if isinstance(found, RegistrationRefused):
+        log.info("registration_refused", error=found.error)
+        response = _refuse(found.error, found.why, found.status)
+        if found.status == 401:
+            response.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        return response
+    log.info("tool_registered", tool=found.tool.name)
+    return _json(registering.answer(found), 201)
 
 
 class TokenEndpoint:
@@ -117,8 +144,12 @@ def _read_form() -> dict[str, str] | TokenRefused:
 
 def _refusal(refused: TokenRefused) -> flask.Response:
     log.info("token_refused", check=refused.check, error=refused.error)
-    response = _json({"error": refused.error, "error_description": refused.why}, refused.status)
-    if refused.status == 429:
+    return _refuse(refused.error, refused.why, refused.status)
+
+
+def _refuse(error: str, why: str, status: int) -> flask.Response:
+    response = _json({"error": error, "error_description": why}, status)
+    if status == 429:
         response.headers["Retry-After"] = "60"
     return response
 

@@ -100,7 +100,10 @@ class ToolKeys:
     def _given_key(self, tool: Tool) -> RSAKey:
         kept = self._kept.get((tool.id, tool.public_key or ""))
         if kept is None:
-            kept = _Kept({"": RSAKey.import_key(tool.public_key or "")})
+            try:
+                kept = _Kept({"": RSAKey.import_key(tool.public_key or "")})
+            except (JoseError, ValueError, TypeError) as error:
+                raise KeyNotFound("The public key of this tool is no RSA key, and assertions are RS256.") from error
             with self._lock:
                 self._kept[tool.id, tool.public_key or ""] = kept
         return kept.keys[""]
