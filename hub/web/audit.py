@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -27,7 +28,7 @@ from hub.ledger import Entry
 from hub.rows import is_nip
 from hub.runtime import Hub, current
 from hub.web import files, layout, texts, words
-from hub.web.statements import sketch
+from hub.web.statements import Sketch, sketch
 from lrs import query
 from lrs.agents import Identifier, agent_key
 from mappings.rules import jp_text
@@ -140,9 +141,10 @@ def search_page() -> ResponseReturnValue:
                 limit=LIMIT,
                 cursor=asked.text("cursor") or None,
             )
-        names = registry.connector_names(conn)
-    stored = found.statements if found else ()
-    rows = [(sketch(each, layout.language()), names.get(each.owner or 0, "")) for each in stored]
+        systems = registry.connector_names(conn)
+        sketches = [(sketch(each, layout.language()), each.owner) for each in (found.statements if found else ())]
+        people = _people(conn, hub, [each for each, _owner in sketches])
+    rows = [(each, systems.get(owner or 0, ""), people.get(each.id, "")) for each, owner in sketches]
     # Named one by one: url_for takes names such as _scheme for orders.
     given: dict[str, Any] = {name: asked.text(name) for name in _FILTERS if asked.text(name)}
     page = flask.render_template(
@@ -157,6 +159,17 @@ def search_page() -> ResponseReturnValue:
         is_filtered=bool(given),
     )
     return page, 422 if asked.problems else 200
+
+
+def _people(conn: sa.Connection, hub: Hub, sketches: list[Sketch]) -> dict[UUID, str]:
+    """The names of people whom statements call by the opaque account that the hub gave them."""
+    whose: dict[UUID, UUID] = {}
+    for each in sketches:
+        if each.actor is not None and each.actor.homepage == hub.base_url and not each.actor_name:
+            with suppress(ValueError):
+                whose[each.id] = UUID(each.actor.name)
+    known = learners.find_many(conn, whose.values())
+    return {statement: known[person].name for statement, person in whose.items() if person in known}
 
 
 def _direct(text: str) -> str | None:

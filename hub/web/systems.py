@@ -28,7 +28,7 @@ HEALTHS = ("failing", "attention", "untested", "off", "ok")
 #: Kinds that the hub itself calls: whether they work is known only after a test.
 CALLED = ("lti", "xapi-pull")
 #: Kinds that can be tested at all.
-TESTABLE = (*CALLED, "xapi-push", "csv")
+TESTABLE = (*CALLED, "xapi-push", "csv", "siasn")
 
 SORTS = ("name", "kind", "health", "tested", "reported")
 

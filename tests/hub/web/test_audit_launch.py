@@ -59,3 +59,9 @@ def test_an_hour_leads_to_the_launch_and_to_the_score_as_it_was_received(launche
 
     assert "The score as it was received" in text(statement)
     assert "Written by" not in text(statement)
+
+
+def test_whoever_the_hub_calls_by_an_opaque_number_has_her_name_on_pages(launched):
+    auditor = Person(launched.hub, "auditor")
+
+    assert "Siti Rahma received a score for Public Service" in text(auditor.get("/audit/"))
