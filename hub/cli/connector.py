@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 
 import click
 import sqlalchemy as sa
+import structlog
 
 from connectors.base import Check, ConnectorError
 from connectors.external_lrs import VERSIONS
@@ -145,7 +149,8 @@ def test(ctx: click.Context, name: str, as_json: bool) -> None:
     with opened() as hub:
         with hub.db.read() as conn:
             found = registry.named_connector(conn, name)
-        checks = connections.test(hub, found.id)
+        with calling():
+            checks = connections.test(hub, found.id)
     say(check_values(checks), as_json, *check_lines(checks))
     ctx.exit(1 if any(check.outcome == "failed" for check in checks) else 0)
 
@@ -227,6 +232,21 @@ def export(as_json: bool) -> None:
     say({"yaml": text}, as_json, text.rstrip("\n"))
 
 
+@contextmanager
+def calling() -> Iterator[None]:
+    """While a command calls other systems: what is tried again is no news to who types, and no part of the result."""
+    before = structlog.get_config()
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
 def check_values(checks: Iterable[Check]) -> list[dict[str, str]]:
     """What a test found, as JSON."""
     return [asdict(check) for check in checks]
@@ -292,7 +312,8 @@ def _read_systems(file: Path) -> systems.Systems:
 def _fetch(hub: Hub, found: Connector, as_json: bool) -> int:
     if not found.has_secret:
         raise Failed(f"{found.name} has no secret yet. Enter it: wkmb connector secret {found.name} --secret-stdin")
-    pull = pulls.create_sync(hub, lambda: False).run(found.id, force=True)
+    with calling():
+        pull = pulls.create_sync(hub, lambda: False).run(found.id, force=True)
     if pull is None:
         raise Failed(f"{found.name} is being pulled by another process. See: wkmb connector status {found.name}")
     said = f"{pull.stored} stored, {pull.repeated} were there, {pull.set_aside} set aside."
@@ -320,10 +341,11 @@ def _hand_over(hub: Hub, found: Connector, as_json: bool, *, year: int | None, d
     corrections: list[dict[str, str]] = []
     error: ConnectorError | None = None
     try:
-        for part in siasn.hand_over(hub, found, year or hub.today().year, dry_run=dry_run, again=again):
-            handed += [_handed(each) for each in part.export.handed]
-            corrections += [asdict(each) for each in part.corrections]
-            error = part.export.error
+        with calling():
+            for part in siasn.hand_over(hub, found, year or hub.today().year, dry_run=dry_run, again=again):
+                handed += [_handed(each) for each in part.export.handed]
+                corrections += [asdict(each) for each in part.corrections]
+                error = part.export.error
     except ConnectorError as failure:
         error = failure
     value = {"handed": handed, "corrections": corrections, "error": str(error) if error else None}

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hub import connections, registry
 from hub.cli.base import Failed, actor, json_option, opened, say
-from hub.cli.connector import check_lines, check_values
+from hub.cli.connector import calling, check_lines, check_values
 from hub.registry import NewTool, Tool
 from hub.runtime import Hub
 
@@ -118,7 +118,8 @@ def test(ctx: click.Context, name: str, as_json: bool) -> None:
         with hub.db.read() as conn:
             found = registry.named_tool(conn, name)
             deployed = registry.deployments_of(conn, found.id)
-        checks = tuple(connections.test_tool(hub, found, deployed))
+        with calling():
+            checks = tuple(connections.test_tool(hub, found, deployed))
     say(check_values(checks), as_json, *check_lines(checks))
     ctx.exit(1 if any(check.outcome == "failed" for check in checks) else 0)
 

@@ -78,10 +78,9 @@ def test_a_name_is_given_once(wkmb: Terminal) -> None:
 def test_a_tool_that_is_not_there_fails_its_test(wkmb: Terminal) -> None:
     wkmb("tool", "add", "sandbox", *NEAR, *KEYS)
 
-    said = wkmb("tool", "test", "sandbox", expect=1).stdout
+    checks = wkmb.json("tool", "test", "sandbox", expect=1)
 
-    assert "failed\treachable" in said
-    assert "failed\tjwks" in said
+    assert {(each["code"], each["outcome"]) for each in checks} == {("reachable", "failed"), ("jwks", "failed")}
 
 
 def test_a_tool_is_switched_off_and_on(wkmb: Terminal) -> None:
