@@ -306,6 +306,53 @@ def test_a_payload_that_cannot_be_read_is_no_statement_and_no_crash() -> None:
     assert recognition.parse(b"[1]") == {}
 
 
+def test_more_wake_ups_than_one_batch_are_all_dealt_with(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognition, "BATCH", 3)
+    world, learner = linked_world(db)
+    for number in range(7):
+        world.receive(statement(actor=by(str(number))))
+
+    assert recognition.drain(world.hub) == 3
+    world.settle()
+
+    assert world.count(inbox) == 0
+    assert world.amounts(learner) == [450]
+
+
+def test_a_database_that_is_away_is_nobody_s_failure(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    world, learner = linked_world(db)
+    world.receive(statement())
+
+    def away(*_: Any) -> None:
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
+
+    monkeypatch.setattr(recognition, "observations", away)
+    with pytest.raises(sa.exc.OperationalError):
+        recognition.drain(world.hub)
+    monkeypatch.undo()
+
+    assert world.count(recompute_failures) == 0
+    world.settle()
+    assert world.amounts(learner) == [450]
+
+
+def test_who_is_being_recomputed_elsewhere_is_left_to_the_other_worker(db: Database) -> None:
+    """On PostgreSQL a locked learner is passed over, with her wake-ups; on SQLite nobody else can be at work."""
+    world, learner = linked_world(db)
+    world.receive(statement())
+    if db.is_sqlite:
+        world.settle()
+    else:
+        with db.write() as conn:
+            recognition.recompute(conn, world.hub, learner.id)
+            assert recognition.drain(world.hub) == 0
+            assert world.count(inbox) == 1
+        world.settle()
+
+    assert world.amounts(learner) == [450]
+    assert world.count(inbox) == 0
+
+
 # Moodle ------------------------------------------------------------------------------------------------
 
 
