@@ -70,7 +70,7 @@ def report(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(header)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    writer.writerows([cell(value) for value in row] for row in rows)
     # The mark by which a spreadsheet knows UTF-8.
     return "\ufeff" + text.getvalue()
 
@@ -81,7 +81,7 @@ class Number(str):
     __slots__ = ()
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
     """A value as a cell."""
     if isinstance(value, Number):
         return str(value)
