@@ -36,6 +36,7 @@ from hub import (
 from hub.errors import HubError, NotFound
 from hub.identity import Identity
 from hub.learners import Learner
+from hub.lti import registering
 from hub.registry import Connector, Credential, NewTool, Tool
 from hub.rows import is_nip
 from hub.runtime import Hub, current
@@ -214,6 +215,38 @@ def _problems(what: str, found: tuple[Problem, ...], back: str) -> ResponseRetur
 @guard
 def choose() -> ResponseReturnValue:
     return flask.render_template("admin/choose.html", kinds=admin_forms.KINDS)
+
+
+@pages.get("/add/lti/invite")
+@guard
+def invite() -> ResponseReturnValue:
+    """A tool that registers itself: LTI Dynamic Registration 1.0."""
+    return _invite_form(admin_forms.Reading({"deployments": "default"}))
+
+
+@pages.post("/add/lti/invite")
+@guard
+def send_invitation() -> ResponseReturnValue:
+    hub, form = current(), admin_forms.Reading(flask.request.form)
+    wanted = admin_forms.read_invitation(form)
+    if not form.problems:
+        invitation = registering.Invitation(
+            wanted.name, deployments=wanted.deployments, names=wanted.names, internal=wanted.internal
+        )
+        try:
+            address = registering.invite(hub, invitation, wanted.url, by=by())
+        except HubError as refusal:
+            form.refused(refusal)
+        else:
+            return flask.render_template(
+                "admin/invited.html", name=wanted.name, address=address, minutes=registering.LIFE.seconds // 60
+            )
+    return _invite_form(form)
+
+
+def _invite_form(form: admin_forms.Reading) -> ResponseReturnValue:
+    page = flask.render_template("admin/invite.html", form=form)
+    return page, 422 if form.problems else 200
 
 
 @pages.get("/add/<kind>")

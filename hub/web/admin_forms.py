@@ -48,6 +48,17 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Invitation:
+    """A tool that registers itself at ``url``."""
+
+    name: str
+    internal: bool
+    url: str
+    deployments: tuple[str, ...]
+    names: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Push:
     """A system that sends statements."""
 
@@ -248,6 +259,17 @@ def read_tool(form: Reading, vocabularies: tuple[str, ...]) -> Tool:
         deployments=form.lines("deployments") or ("default",),
         names=form.ticked("names"),
         vocabulary=form.choice("vocabulary", vocabularies),
+    )
+
+
+def read_invitation(form: Reading) -> Invitation:
+    """The form of a tool that registers itself."""
+    return Invitation(
+        name=form.name(),
+        internal=form.ticked("internal"),
+        url=form.address("url") or "",
+        deployments=form.lines("deployments") or ("default",),
+        names=form.ticked("names"),
     )
 
 

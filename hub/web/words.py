@@ -420,6 +420,8 @@ def actions() -> dict[str, str]:
         "connector.secret": _("changed the secret of the system"),
         "connector.sync": _("had statements fetched from"),
         "tool.add": _("registered the tool"),
+        "tool.invite": _("invited to register itself the tool"),
+        "tool.register": _("let register itself the tool"),
         "tool.update": _("changed the tool"),
         "tool.disable": _("disabled the tool"),
         "tool.enable": _("enabled the tool"),

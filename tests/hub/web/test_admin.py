@@ -6,6 +6,8 @@ import base64
 import io
 import re
 from dataclasses import asdict
+from html import unescape
+from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import pytest
@@ -200,6 +202,21 @@ def test_every_wrong_field_is_told_at_once_beside_it_and_nothing_is_saved(world,
         assert told in page
     assert 'value="ASN Unggul!"' in answer.text
     assert acts(world) == set()
+
+
+def test_a_tool_is_invited_to_register_itself(world, admin):
+    wanted = {"name": "moodle-ut", "url": "https://moodle.ut.example/register?step=1", "deployments": "default"}
+
+    answer = admin.post("/admin/add/lti/invite", **wanted)
+
+    address = unescape(re.search(r'id="c-address">([^<]+)<', answer.text)[1])
+    given = parse_qs(urlsplit(address).query)
+    assert address.startswith(wanted["url"])
+    assert given["openid_configuration"] == [f"{BASE}/.well-known/openid-configuration"]
+    assert given["registration_token"]
+    assert "good once, for 60 minutes" in text(answer)
+    assert "Fill this in." in text(admin.post("/admin/add/lti/invite", name="moodle-ut"))
+    assert admin.get("/admin/add/lti/invite").status_code == 200
 
 
 def test_an_internal_system_may_have_private_addresses(world, admin):

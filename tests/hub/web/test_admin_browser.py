@@ -144,7 +144,16 @@ def test_an_administrator_connects_a_system_and_finds_out_who_an_actor_is(screen
     check(page)
     page.locator("form[action$='/unlink'] button").click()
     expect(page.locator("input[name=nip]")).to_have_count(1)
-    visit(page, site, "/admin/", "/admin/courses", "/admin/learners?q=Budi", "/admin/add/xapi-pull", "/admin/add/csv")
+    visit(
+        page,
+        site,
+        "/admin/",
+        "/admin/courses",
+        "/admin/learners?q=Budi",
+        "/admin/add/xapi-pull",
+        "/admin/add/csv",
+        "/admin/add/lti/invite",
+    )
 
 
 def test_an_auditor_walks_from_an_hour_to_its_evidence_and_back(screen: Page, site: Site) -> None:
