@@ -10,6 +10,7 @@ from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import flask
 from flask_babel import Babel, format_date, format_datetime
@@ -17,7 +18,6 @@ from flask_babel import gettext as _
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from markupsafe import Markup
-from werkzeug.datastructures import MultiDict
 
 from hub import accounts, headers
 from hub.errors import HubError
@@ -111,11 +111,8 @@ def here_with(**changed: str) -> str:
     """This page's address with other arguments; after a form, which has no address to come back to, the home page."""
     if flask.request.method not in ("GET", "HEAD") or flask.request.url_rule is None:
         return flask.url_for("employee.home", **changed)  # type: ignore[arg-type]
-    arguments: MultiDict[str, str] = MultiDict(flask.request.args)
-    for name in ("lang", "theme"):
-        arguments.pop(name, None)
-    values = {**arguments.to_dict(flat=False), **(flask.request.view_args or {}), **changed}
-    return flask.url_for(str(flask.request.endpoint), **values)
+    kept = [(name, value) for name, value in flask.request.args.items(multi=True) if name not in ("lang", "theme")]
+    return f"{quote(flask.request.path)}?{urlencode([*kept, *changed.items()])}"
 
 
 # -- forms
@@ -171,6 +168,8 @@ def navigation(session: accounts.Session | None) -> tuple[NavItem, ...]:
             ("admin.courses", _("Catalogue"), "journals"),
             ("admin.people", _("People"), "people"),
         ]
+    if session.role == "admin":
+        items.append(("audit.search", _("Find evidence"), "search"))
     if session.role == "auditor":
         items += [
             ("audit.search", _("Find evidence"), "search"),
@@ -179,6 +178,8 @@ def navigation(session: accounts.Session | None) -> tuple[NavItem, ...]:
         ]
         if session.learner is None:
             items.append(("catalogue.index", _("Courses"), "journal-bookmark"))
+    if session.role != "learner":
+        items.append(("reports.index", _("Reports"), "bar-chart"))
     known = flask.current_app.view_functions
     places = [(name, flask.url_for(name), label, sign) for name, label, sign in items if name in known]
     here = _nearest([address for _name, address, _label, _sign in places])
