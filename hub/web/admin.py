@@ -51,21 +51,11 @@ pages = flask.Blueprint("admin", __name__, url_prefix="/admin")
 
 guard = accounts.require("admin", "operator")
 
-#: The place of the navigation that a page stands under.
-_SECTIONS = {"courses": "courses", "people": "people", "retry": "people", "import_courses": "courses",
-             "import_people": "people", "identities": "identities", "link": "identities"}  # fmt: skip
-
 #: Rows of a page.
 LIMIT = 50
 
 #: How long the secret before stays good after a rotation, in hours.
 OVERLAPS = (24, 1, 168, 0)
-
-
-@pages.before_request
-def _name_section() -> None:
-    view = (flask.request.endpoint or "").rpartition(".")[2]
-    flask.g.section = f"admin.{_SECTIONS.get(view, 'systems')}"
 
 
 def by() -> str:

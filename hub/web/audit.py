@@ -51,15 +51,6 @@ _FILTERS = ("nip", "actor", "homepage", "verb", "activity", "from", "until")
 
 _MONTH = re.compile("[0-9]{4}-(?:0[1-9]|1[0-2])")
 
-_SECTIONS = {"journal_page": "journal", "journal": "journal", "entries": "entries", "entry": "entries",
-             "verify": "entries", "learner": "entries"}  # fmt: skip
-
-
-@pages.before_request
-def _name_section() -> None:
-    view = (flask.request.endpoint or "").rpartition(".")[2]
-    flask.g.section = f"audit.{_SECTIONS.get(view, 'search')}"
-
 
 # Finding statements ----------------------------------------------------------------------------------------
 

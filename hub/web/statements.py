@@ -64,18 +64,6 @@ def sketch(stored: Stored, language: str = "id") -> Sketch:
     )
 
 
-def authority(stored: Stored) -> Mapping[str, Any]:
-    """On whose word a statement stands."""
-    return _mapping(_mapping(orjson.loads(stored.payload)).get("authority"))
-
-
-def whose(who: Identifier | None) -> str:
-    """An identifier in one line."""
-    if who is None:
-        return ""
-    return f"{who.name} · {who.homepage}" if who.homepage else who.name
-
-
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 

@@ -278,6 +278,16 @@ def test_a_search_goes_on_by_key_and_repeats_nothing(seen, auditor):
     assert len(set(ids(first) + ids(second))) == 60
 
 
+def test_an_address_cannot_lead_pages_elsewhere(seen, auditor):
+    """What follows ? goes into links of the page: only filters do."""
+    world, *_ = seen
+    world.receive(*(statement("experienced", f"{LMS}/page/{number}") for number in range(60)))
+
+    page = auditor.get("/audit/?_scheme=javascript&_external=1&_anchor=x&verb=experienced")
+
+    assert "javascript:" not in page.text
+
+
 # A learner ---------------------------------------------------------------------------------------------
 
 
