@@ -16,9 +16,9 @@ import structlog
 _NIP = re.compile(r"(?<![0-9])([0-9]{8})[0-9]{10}(?![0-9])")
 
 
-def configure() -> None:
-    """Set up the logs of this process."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(message)s", force=True)
+def configure(level: int = logging.INFO) -> None:
+    """Set up the logs of this process: what is of this level or graver. Standard output is for results."""
+    logging.basicConfig(stream=sys.stderr, level=level, format="%(message)s", force=True)
     for name in ("alembic", "apscheduler", "_granian"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # What a client sent wrongly is in the answer to that client.
@@ -32,6 +32,7 @@ def configure() -> None:
             mask_nips,
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 
 import click
+
+from hub import logs
 
 #: Command -> where it is. docs/commands.md describes each; a test compares.
 COMMANDS = {
@@ -50,4 +53,5 @@ def cli() -> None:
 
 def main() -> None:
     """Run ``wkmb``; exit code 0, 1 (it could not be done) or 2 (it was asked wrongly)."""
+    logs.configure(logging.ERROR)  # `serve` and `worker` say more.
     cli(prog_name="wkmb")
