@@ -1,0 +1,62 @@
+"""Every sentence that the hub says to people is there in Indonesian and in English."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages import extract, pofile
+from babel.messages.catalog import Catalog, Message
+from babel.messages.frontend import parse_mapping_cfg
+
+ROOT = Path(__file__).parents[2]
+TRANSLATIONS = ROOT / "hub" / "translations"
+LANGUAGES = ("id", "en")
+#: What is filled in: %(name)s of Flask-Babel, %s, {name}.
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
+
+
+def catalogue(language: str) -> Catalog:
+    with (TRANSLATIONS / language / "LC_MESSAGES" / "messages.po").open("rb") as file:
+        return pofile.read_po(file, locale=language, abort_invalid=True)
+
+
+def used() -> Iterator[str]:
+    """Every message that the code and the templates ask for."""
+    with (ROOT / "config" / "babel.cfg").open() as file:
+        methods, options = parse_mapping_cfg(file)
+    keywords = extract.DEFAULT_KEYWORDS | {"lazy_gettext": None, "_l": None}
+    found = extract.extract_from_dir(str(ROOT / "hub"), methods, options, keywords=keywords, strip_comment_tags=True)
+    for _file, _line, message, _comments, _context in found:
+        yield message if isinstance(message, str) else message[0]
+
+
+def texts(value: str | tuple[str, ...] | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else list(value)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_message_is_translated(language: str) -> None:
+    known = catalogue(language)
+
+    for identifier in sorted(set(used())):
+        message: Message | None = known.get(identifier)
+        assert message is not None, f"{identifier!r} is not in the catalogue: make translations"
+        assert all(texts(message.string)), f"{identifier!r} has no translation"
+        assert not message.fuzzy, f"{identifier!r} is fuzzy: look at it and remove the mark"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_message_is_left_over(language: str) -> None:
+    assert {texts(message.id)[0] for message in catalogue(language) if message.id} - set(used()) == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_translation_fills_in_the_same_values(language: str) -> None:
+    for message in catalogue(language):
+        if message.id:
+            asked = {part for text in texts(message.id) for part in PLACEHOLDER.findall(text)}
+            for text in texts(message.string):
+                assert set(PLACEHOLDER.findall(text)) <= asked, f"{message.id!r}: {text!r}"
