@@ -222,7 +222,8 @@ def _form_page(action: str, fields: Mapping[str, str], form_action: str) -> flas
     page = template.render(action=action, fields=fields, language=str(get_locale()))
     response = flask.Response(page, content_type="text/html; charset=utf-8")
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # Not no-referrer: the tool would be told `Origin: null`.
+    response.headers["Referrer-Policy"] = "strict-origin"
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; script-src 'self'; style-src 'self'; base-uri 'none'; form-action {form_action}; "
         "frame-ancestors 'self'"

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from joserfc.jwk import RSAKey
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
@@ -137,6 +138,16 @@ def test_t03_an_assertion_signed_with_another_key_or_algorithm_is_refused(world:
 
     assert error(world.tool.ask_token(assertion=wrong_key)) == "invalid_client"
     assert error(world.tool.ask_token(assertion=other_algorithm)) == "invalid_client"
+
+
+def test_t03_a_header_with_extensions_or_odd_values_is_refused(world: World) -> None:
+    body = world.tool.assertion().split(".")[1]
+    for more in ({"crit": None}, {"crit": ["b64"], "b64": False}, {"kid": {}}, {"typ": 7}, {"jwk": {"kty": "RSA"}}):
+        head = encode(json.dumps({"alg": "RS256", "kid": world.tool.key.kid} | more).encode())
+        mark = encode(world.tool.key.private_key.sign(f"{head}.{body}".encode(), padding.PKCS1v15(), hashes.SHA256()))
+        assert error(world.tool.ask_token(assertion=f"{head}.{body}.{mark}")) == "invalid_client", more
+    for head in (encode(b"[]"), encode(b"7"), encode(b"{"), encode(b"\xff"), "="):
+        assert error(world.tool.ask_token(assertion=f"{head}.{body}.AA")) == "invalid_client", head
 
 
 def test_t03_an_assertion_that_was_changed_is_refused(world: World) -> None:
