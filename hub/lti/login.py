@@ -203,7 +203,7 @@ def _form_post(tool: Tool, url: str, fields: Mapping[str, str]) -> flask.Respons
     """A page that posts the fields (OAuth 2.0 Form Post Response Mode)."""
     # Browsers hold the form to this also where the tool redirects after it, often to another host of its own: so
     # every https address may follow. The one form on the page is ours, and its action one that was registered.
-    allowed = [_origin(url), _origin(tool.target_link_uri), "https:"]
+    allowed = [_origin(url), _origin(tool.target_link_uri), "https:", *(["http:"] if tool.internal else [])]
     return _form_page(url, fields, " ".join(dict.fromkeys(allowed)))
 
 

@@ -27,9 +27,6 @@ LARGEST = 64 * 1024
 #: Registrations per address and minute in which it may fail and be tried again.
 REGISTRATIONS = 30
 
-#: How long a tool may keep the key set: shorter than a key is published before and after it signs.
-KEY_SET_SECONDS = 300
-
 
 def configuration() -> flask.Response:
     """OpenID Connect Discovery, with LTI's part (1EdTech LTI Dynamic Registration 1.0 section 2.1)."""
@@ -77,7 +74,8 @@ def key_set() -> flask.Response:
     keys.ensure(hub)
     with hub.db.read() as conn:
         response = flask.jsonify(keys.key_set(conn, hub.clock()))
-    response.headers["Cache-Control"] = f"public, max-age={KEY_SET_SECONDS}"
+    # A cache between us that answered with the set of before a rotation would fail the launches after it.
+    response.headers["Cache-Control"] = "no-cache"
     return response
 
 

@@ -50,7 +50,9 @@ def test_i01_it_is_signed_with_rs256_and_a_published_key(world: World) -> None:
 
     assert header_of(token)["alg"] == "RS256"
     assert header_of(token)["kid"] in published(world)
-    [key] = world.browser.get("/lti/platform/jwks").json["keys"]
+    answer = world.browser.get("/lti/platform/jwks")
+    assert answer.headers["Cache-Control"] == "no-cache"
+    [key] = answer.json["keys"]
     assert key.keys() == {"kty", "n", "e", "kid", "alg", "use"}
     assert len(base64.urlsafe_b64decode(key["n"] + "==")) * 8 >= 2048
 

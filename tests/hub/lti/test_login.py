@@ -345,6 +345,18 @@ def test_the_page_has_no_inline_script_and_may_post_only_where_it_must(world: Wo
         assert "document.getElementById" in script.text
 
 
+def test_an_internal_tool_may_go_on_by_http(world: World) -> None:
+    """Chrome holds the redirects after the form against the policy too."""
+    http = {"redirect_uris": ("http://10.0.0.7:9000/launch",), "target_link_uri": "http://10.0.0.7:9001/launch"}
+    tool = world.add_tool("bkn", world.keys[1], internal=True, **http)
+    course = world.add_course("bkn")
+
+    answer = world.authenticate(world.request(world.begin(course), tool)).response
+
+    allowed = "form-action http://10.0.0.7:9000 http://10.0.0.7:9001 https: http:;"
+    assert allowed in answer.headers["Content-Security-Policy"]
+
+
 def test_a_launch_is_found_again_by_its_id(world: World) -> None:
     claims = world.launch()
 
