@@ -55,15 +55,19 @@ def serve(host: str, port: int, processes: int, *, with_worker: bool) -> None:
 def _worker() -> Iterator[None]:
     """``wkmb worker`` as a child: started again should it die, ended with the server."""
     stopping = threading.Event()
-    current: list[subprocess.Popen[bytes]] = []
+    # Started here, not in the thread: granian forks meanwhile, and its child would hold the pipe on which Popen waits
+    # for the worker's start, so that the thread would never see the worker end.
+    current = [_start_worker()]
 
     def watch() -> None:
-        while not stopping.is_set():
-            current[:] = [subprocess.Popen([sys.executable, "-m", "hub", "worker", "--with-parent"])]
+        while True:
             code = current[0].wait()
-            if not stopping.is_set():
-                log.error("worker_ended", code=code)
-                stopping.wait(1.0)
+            if stopping.is_set():
+                return
+            log.error("worker_ended", code=code)
+            if stopping.wait(1.0):
+                return
+            current[:] = [_start_worker()]
 
     thread = threading.Thread(target=watch, name="worker-watch", daemon=True)
     thread.start()
@@ -73,6 +77,10 @@ def _worker() -> Iterator[None]:
         stopping.set()
         _end(current)
         thread.join(1.0)
+
+
+def _start_worker() -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "hub", "worker", "--with-parent"])
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
