@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from .lti import CLAIM
@@ -81,14 +81,19 @@ def initialized(to: Handover, title: str, *, new_id: Callable[[], str], at: date
 def finished(
     to: Handover, title: str, outcome: Outcome, *, new_id: Callable[[], str], at: datetime
 ) -> list[dict[str, Any]]:
-    """The learner came to the end: completed, passed or failed with her score, terminated with the time spent."""
+    """The learner came to the end: completed, passed or failed with her score, terminated with the time spent.
+
+    She is judged after she has come to the end, and after the score: a platform that takes the first proof of each kind
+    then sees the statement of the one and the score of the other.
+    """
+    judged_at = at + timedelta(milliseconds=1)
     duration = f"PT{outcome.minutes}M"
     score = {"scaled": outcome.score / 100, "raw": outcome.score, "min": 0, "max": 100}
     judged = {"success": outcome.is_passed, "score": score, "duration": duration}
     return [
         _statement(to, title, "completed", new_id(), at, {"completion": True, "duration": duration}),
-        _statement(to, title, "passed" if outcome.is_passed else "failed", new_id(), at, judged),
-        _statement(to, title, "terminated", new_id(), at, {"duration": duration}),
+        _statement(to, title, "passed" if outcome.is_passed else "failed", new_id(), judged_at, judged),
+        _statement(to, title, "terminated", new_id(), judged_at, {"duration": duration}),
     ]
 
 
