@@ -1,4 +1,4 @@
-"""``wkmb key``: the keys with which the hub signs its launches."""
+"""``wkmb key``: the keys with which the hub signs its launches, and that of transcripts' credentials."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import click
 
+from hub import openbadges
 from hub.cli.base import actor, json_option, opened, say
 from hub.lti import keys
 from hub.lti.keys import PublishedKey
@@ -24,10 +25,17 @@ def key() -> None:
     metavar="HOURS",
     help="Publish the new key now and sign with it only then, for tools that keep a key set for long.",
 )
+@click.option("--credentials", is_flag=True, help="Change the key that signs transcripts' credentials instead.")
 @json_option
-def rotate(after: int, as_json: bool) -> None:
-    """Make a new key. The one before stays published for a day, so no launch fails."""
+def rotate(after: int, credentials: bool, as_json: bool) -> None:
+    """Make a new key. The one before stays published for a day, so no launch fails; those of credentials for ever."""
+    if credentials and after:
+        raise click.UsageError("--after is for launches: a key of credentials is fetched when one is checked.")
     with opened() as hub:
+        if credentials:
+            kid = openbadges.rotate(hub, by=actor())
+            say({"kid": kid}, as_json, f"Key {kid} signs credentials from now on. The older ones stay published.")
+            return
         made = keys.rotate(hub, by=actor(), after=timedelta(hours=after))
     say(_members(made), as_json, f"Key {made.kid} signs from {made.active_from:%Y-%m-%d %H:%M} UTC.")
 
