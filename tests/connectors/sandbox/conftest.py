@@ -184,7 +184,7 @@ def form_page(action: str, fields: dict[str, str]) -> str:
         f'<input type="hidden" name="{html.escape(name)}" value="{html.escape(value)}">'
         for name, value in fields.items()
     )
-    return f'<form method="post" action="{html.escape(action)}">{inputs}</form>'
+    return f'<form method="post" action="{html.escape(action)}">{inputs}<button>Go on</button></form>'
 
 
 @dataclass

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from wkmbtest.requirements import missing
 
@@ -37,7 +37,9 @@ def browser(browser_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Chromium's sandbox does not work for root.
         sandbox = [] if os.geteuid() != 0 else ["--no-sandbox"]
-        chromium = playwright.chromium.launch(executable_path=browser_path, args=[*QUIET, *sandbox])
+        chromium = playwright.chromium.launch(executable_path=browser_path, args=[*QUIET, *sandbox], timeout=120_000)
+        # How long a page that never comes is waited for; on a busy machine a good one may take seconds.
+        expect.set_options(timeout=30_000)
         yield chromium
         chromium.close()
 
