@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Where `make run` serves the hub and the sandbox LMS.
+port ?= 8080
+sandbox_port ?= 8090
 # Tests: how many processes, which ones (k=launch), and anything else for pytest (args="-x --lf").
 workers ?= 2
 k ?=
@@ -24,8 +27,8 @@ setup: ## Make .venv for development: everything in the lock, checked by its has
 runtime: ## Make .venv with what the hub needs to run, without tests and checks
 	@$(PYTHON) scripts/bootstrap.py runtime
 
-run: runtime ## Start the hub with demo data, its worker and a sandbox LMS, and say where to go; Ctrl-C ends it
-	@exec $(BIN)/wkmb demo --serve
+run: runtime ## Start the hub with demo data, its worker and a sandbox LMS; port=8081 where 8080 is taken; Ctrl-C ends it
+	@exec $(BIN)/wkmb demo --serve --port $(port) --sandbox-port $(sandbox_port)
 
 demo: runtime ## Do the main job unattended, print each step, name the recognized JP
 	@exec $(BIN)/wkmb demo

@@ -30,10 +30,14 @@ PORT, SANDBOX_PORT = 8080, 8090
 
 @click.command()
 @click.option("--serve", "stays", is_flag=True, help="Leave the hub and the sandbox running for people to try.")
-def demo(stays: bool) -> None:
+@click.option("--port", default=PORT, show_default=True, type=click.IntRange(1, 65535), help="Where it serves the hub.")
+@click.option(
+    "--sandbox-port", default=SANDBOX_PORT, show_default=True, type=click.IntRange(1, 65535), help="And the sandbox."
+)
+def demo(stays: bool, port: int, sandbox_port: int) -> None:
     """Do the main job unattended and print each step; or, with --serve, start the demo for people."""
     try:
-        _serve() if stays else _run()
+        _serve(port, sandbox_port) if stays else _run()
     except (stack.NotStarted, Lost) as error:
         raise Failed(str(error)) from error
 
@@ -63,19 +67,20 @@ def _run() -> None:
     click.echo(f"Diakui {recognized} JP")
 
 
-def _serve() -> None:
-    for port in (PORT, SANDBOX_PORT):
-        require_free("127.0.0.1", port, "try `make demo`, which takes free ones")
-    serve_at(f"http://127.0.0.1:{PORT}")
+def _serve(port: int, sandbox_port: int) -> None:
+    require_free("127.0.0.1", port, "choose another port: make run port=8081")
+    require_free("127.0.0.1", sandbox_port, "choose another port for the sandbox LMS: make run sandbox_port=8091")
+    url = f"http://127.0.0.1:{port}"
+    serve_at(url)
     home = settings().home
     stopping = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stopping.set())
     with contextlib.ExitStack() as running:
-        lms, tool_url = running.enter_context(stack.sandbox(home / "sandbox", SANDBOX_PORT))
+        lms, tool_url = running.enter_context(stack.sandbox(home / "sandbox", sandbox_port))
         stack.register(home / "sandbox", _prepare(None, tool_url))
-        hub = running.enter_context(stack.hub(home, PORT, None))
-        click.echo(_welcome(tool_url))
+        hub = running.enter_context(stack.hub(home, port, None))
+        click.echo(_welcome(url, tool_url))
         stack.wait([lms, hub], stopping)
     click.echo("Ended.")
 
@@ -96,10 +101,10 @@ def _verify(environment: dict[str, str]) -> None:
     click.echo(f"   {done.stdout.strip()}")
 
 
-def _welcome(tool_url: str) -> str:
+def _welcome(url: str, tool_url: str) -> str:
     accounts = "\n".join(f"  {each.username:<9}{seed.PASSWORD}   {each.says}" for each in seed.ACCOUNTS)
     return (
-        f"\nWKMB Hub:    http://127.0.0.1:{PORT}\nSandbox LMS: {tool_url}\n\n"
+        f"\nWKMB Hub:    {url}\nSandbox LMS: {tool_url}\n\n"
         f"Sign in with one of these fictional accounts:\n{accounts}\n\nCtrl-C ends it; the data stay."
     )
 

@@ -14,7 +14,7 @@ from hub.demo import seed
 from hub.demo.visitor import Lost, Visitor
 
 #: The promise is two seconds; a machine that is busy with something else gets more before we give up.
-SECONDS = 20
+SECONDS = 60
 
 
 @dataclass(frozen=True)

@@ -66,19 +66,26 @@ ACCOUNTS = (
 def seed(hub: Hub, tool_url: str, reader_secret: str | None = None) -> Mapping[str, Any]:
     """Make everything, and only once; gives the registration that the sandbox LMS needs.
 
+    Where the sandbox has another address than it had last time, its tool and its courses follow it there.
+
     For people to try there is a plan and something that was learned before. With ``reader_secret`` a program tries
     it: it begins with nothing, and has a credential to ask the API.
     """
+    sandbox = _sandbox(tool_url)
     with hub.db.write() as conn:
         tool = registry.find_tool(conn, PROVIDER)
         is_new = tool is None
         if tool is None:
-            tool = _systems(conn, hub, tool_url)
+            registry.add_connector(conn, hub, KNOWLEDGE, "xapi-push", by=BY)
+            tool = registry.add_tool(conn, hub, sandbox, by=BY)
             if reader_secret is not None:
                 registry.add_credential(
                     conn, hub, READER_KEY, by=BY, key=READER_KEY, secret=reader_secret, scopes=["api/read"]
                 )
             _people(conn, hub)
+            _courses(conn, hub, tool_url)
+        elif tool.target_link_uri != sandbox.target_link_uri:
+            tool = registry.update_tool(conn, hub, tool, sandbox, by=BY)
             _courses(conn, hub, tool_url)
         registration = registry.registration(hub, tool, registry.deployments_of(conn, tool.id))
     if is_new and reader_secret is None:
@@ -87,9 +94,8 @@ def seed(hub: Hub, tool_url: str, reader_secret: str | None = None) -> Mapping[s
     return registration
 
 
-def _systems(conn: sa.Connection, hub: Hub, tool_url: str) -> registry.Tool:
-    registry.add_connector(conn, hub, KNOWLEDGE, "xapi-push", by=BY)
-    new = registry.NewTool(
+def _sandbox(tool_url: str) -> registry.NewTool:
+    return registry.NewTool(
         name=PROVIDER,
         login_url=f"{tool_url}/lti/login",
         redirect_uris=(f"{tool_url}/lti/launch",),
@@ -99,7 +105,6 @@ def _systems(conn: sa.Connection, hub: Hub, tool_url: str) -> registry.Tool:
         names=True,
         internal=True,
     )
-    return registry.add_tool(conn, hub, new, by=BY)
 
 
 def _people(conn: sa.Connection, hub: Hub) -> None:
