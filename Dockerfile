@@ -1,5 +1,5 @@
 # One image for `wkmb serve` and `wkmb worker`. The first stage builds, the second holds what runs and nothing else.
-# tests/project/test_dockerfile.py carries out each RUN and the health check without a container engine.
+# `make rehearsal` (scripts/rehearse_image.py) carries out each instruction without a container engine.
 
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
