@@ -33,7 +33,7 @@ class Runs:
             self.most[connector] = max(self.most[connector], self.at_once[connector])
             self._changed.notify_all()
         if connector == self._hold:
-            self.release.wait(10)
+            self.release.wait(60)
         with self._changed:
             self.at_once[connector] -= 1
         if connector == self._fail:

@@ -109,7 +109,7 @@ def test_nothing_is_missing_and_nothing_is_there_twice(
         pulls.schedule(conn, 7, datetime.now(UTC))
 
     worker = start_worker()
-    assert other.reached.wait(30)
+    assert other.reached.wait(60)
     worker.kill()
     worker.wait()
     half = stored_ids(db)

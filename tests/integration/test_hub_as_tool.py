@@ -55,7 +55,7 @@ def start_platform(tmp_path: Path) -> Iterator[Callable[[str], str]]:
 
 def register(hub: PreparedHub, platform: str) -> None:
     """Type at the hub what the LMS says of itself."""
-    told = requests.get(f"{platform}/registration", timeout=10).json()
+    told = requests.get(f"{platform}/registration", timeout=30).json()
     addresses = [f"--{name}={told[name.replace('-', '_')]}" for name in ("issuer", "client-id", "auth-url", "token-url",
                                                                        "jwks-url")]  # fmt: skip
     hub.process.wkmb("platform", "add", "kampus", "--internal", *addresses, "--deployment", *told["deployment_ids"])

@@ -67,7 +67,7 @@ def test_it_launches_the_sandbox_and_gets_its_score(spawn: Callable[..., None], 
     home = tmp_path / "sandbox"
     spawn([sys.executable, "-m", "connectors.sandbox", "--port", str(port), "--home", str(home)], port, "/healthz")
     platform = start_platform(login_url=f"{url}/lti/login", launch_url=f"{url}/lti/launch", jwks_url=f"{url}/lti/jwks")
-    (home / "registration.json").write_text(requests.get(f"{platform}/registration", timeout=10).text, "utf-8")
+    (home / "registration.json").write_text(requests.get(f"{platform}/registration", timeout=30).text, "utf-8")
 
     with Visitor() as learner:
         who = {"user": "siti", "name": "Siti Rahayu", "course": "pelayanan-publik-digital"}
@@ -77,6 +77,6 @@ def test_it_launches_the_sandbox_and_gets_its_score(spawn: Callable[..., None], 
         done = learner.submit(page, "/complete", score="77")
 
     assert done.status_code == 200
-    [score] = requests.get(f"{platform}/scores", timeout=10).json()["scores"]
+    [score] = requests.get(f"{platform}/scores", timeout=30).json()["scores"]
     assert (score["user_id"], score["score_given"], score["score_maximum"]) == ("siti", 77, 100)
     assert (score["activity_progress"], score["grading_progress"]) == ("Completed", "FullyGraded")

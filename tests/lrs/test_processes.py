@@ -37,7 +37,8 @@ def test_what_was_acknowledged_survives_a_kill_and_nothing_is_half(lrs: Store) -
     for _ in range(5):
         process = _start(lrs, 4)
         assert process.stdout is not None
-        acknowledged |= {UUID(each) for each in process.stdout.readline().split()}
+        for _line in range(5):
+            acknowledged |= {UUID(each) for each in process.stdout.readline().split()}
         time.sleep(rng.uniform(0.05, 0.3))
         acknowledged |= _kill(process)
 
@@ -61,8 +62,8 @@ def test_a_reader_who_follows_several_processes_misses_nothing(lrs: Store) -> No
             assert process.stdout is not None
             followed_first = process.stdout.readline()
             assert followed_first
-        end = time.monotonic() + 2
-        while time.monotonic() < end:
+        end = time.monotonic() + 60
+        while len(followed) <= 300 and time.monotonic() < end:
             after = _follow(lrs, followed, after)
     finally:
         for process in processes:
@@ -72,7 +73,7 @@ def test_a_reader_who_follows_several_processes_misses_nothing(lrs: Store) -> No
         written = set(conn.execute(sa.select(statements.c.id)).scalars())
         rest = query.find(conn, query.StatementQuery(ascending=True), limit=100_000, after=after)
 
-    assert len(followed) > 50
+    assert len(followed) > 300
     assert len(followed) == len(set(followed))
     assert set(followed) | {each.id for each in rest.statements} == written
 

@@ -128,7 +128,7 @@ class FakePlatform:
         return form_page(request.values["redirect_uri"], {"id_token": token, "state": request.values["state"]})
 
     def token(self) -> tuple[Response, int]:
-        keys = KeySet.import_key_set(requests.get(f"{self.tool_url}/lti/jwks", timeout=5).json())
+        keys = KeySet.import_key_set(requests.get(f"{self.tool_url}/lti/jwks", timeout=30).json())
         rules = jwt.JWTClaimsRegistry(
             iss={"essential": True, "value": self.client_id},
             sub={"essential": True, "value": self.client_id},
@@ -208,7 +208,7 @@ class RunningSandbox:
             "target_link_uri": f"{self.url}/lti/launch",
             "lti_deployment_id": "d-1",
         }
-        return visitor.post(f"{self.url}/lti/login", data=initiation | parameters, timeout=10)
+        return visitor.post(f"{self.url}/lti/login", data=initiation | parameters, timeout=30)
 
     def launch(self, visitor: Visitor) -> requests.Response:
         """The whole launch as the browser sees it, to the page it ends on."""
@@ -219,12 +219,12 @@ class RunningSandbox:
         return page.url.split("/learn/")[1].split("/")[0]
 
     def get(self, path: str) -> Any:
-        answer = requests.get(self.url + path, timeout=10)
+        answer = requests.get(self.url + path, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def post(self, path: str, **body: Any) -> Any:
-        answer = requests.post(self.url + path, json=body, timeout=10)
+        answer = requests.post(self.url + path, json=body, timeout=30)
         assert answer.status_code == 200, answer.text
         return answer.json()
 

@@ -39,7 +39,7 @@ def launch(sandbox, visitor, platform, settings):
 
 def response(sandbox, page):
     [form] = [form for form in Page(page).forms if "JWT" in form.fields]
-    keys = KeySet.import_key_set(requests.get(f"{sandbox.url}/lti/jwks", timeout=5).json())
+    keys = KeySet.import_key_set(requests.get(f"{sandbox.url}/lti/jwks", timeout=30).json())
     return form.action, jwt.decode(form.fields["JWT"], keys, algorithms=["RS256"]).claims
 
 

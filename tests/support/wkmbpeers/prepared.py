@@ -107,7 +107,7 @@ class PreparedHub:
 
     def ask(self, path: str, **parameters: str | int) -> dict[str, Any]:
         """What the API tells another system."""
-        answer = requests.get(f"{self.url}/api/v1{path}", parameters, auth=(KEY, SECRET), timeout=10)
+        answer = requests.get(f"{self.url}/api/v1{path}", parameters, auth=(KEY, SECRET), timeout=30)
         assert answer.status_code == 200, answer.text
         found = answer.json()
         assert isinstance(found, dict)
@@ -118,7 +118,7 @@ class PreparedHub:
         return self.ask(f"/learners/{NIP}/jp", **parameters)
 
     def jp_when(
-        self, holds: Callable[[dict[str, Any]], bool], seconds: float = 15, **parameters: int
+        self, holds: Callable[[dict[str, Any]], bool], seconds: float = 60, **parameters: int
     ) -> dict[str, Any]:
         """The same as soon as ``holds`` is true of it; the last answer fails the test when the time is over."""
         end = time.monotonic() + seconds
@@ -140,7 +140,7 @@ def standing(year: dict[str, Any]) -> list[dict[str, Any]]:
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End a provider."""
     process.terminate()
-    process.wait(15)
+    process.wait(60)
 
 
 def say(log: Path) -> str:

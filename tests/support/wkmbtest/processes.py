@@ -91,7 +91,7 @@ class HubProcess:
             )
 
     def stop(self) -> None:
-        """Ask the server to end, as an operator would; it has ten seconds."""
+        """Ask the server to end, as an operator would; it has half a minute."""
         if self._server is not None:
             terminate(self._server)
             self._server = None
@@ -138,7 +138,7 @@ def tail(log: Path, lines: int = 60) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def terminate(process: subprocess.Popen[bytes], seconds: float = 10) -> int:
+def terminate(process: subprocess.Popen[bytes], seconds: float = 30) -> int:
     """End a process with SIGTERM and give its exit code; whatever of its group is left is killed."""
     process.terminate()
     try:
