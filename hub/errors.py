@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException, InternalServerError
 
 from hub.runtime import current
+from lrs.errors import NoPartition
 
 log = structlog.get_logger()
 
@@ -47,6 +48,7 @@ def register(app: flask.Flask) -> None:
     """Answer for every exception that reaches the application."""
     app.register_error_handler(HubError, _answer_refusal)
     app.register_error_handler(HTTPException, _answer_http)
+    app.register_error_handler(NoPartition, _answer_no_partition)
     # The outermost loop of a request: what nobody expected is logged once, with the number that the asker is given.
     app.register_error_handler(Exception, _answer_crash)
 
@@ -63,6 +65,11 @@ def _answer_http(error: HTTPException) -> flask.typing.ResponseReturnValue:
         if name.lower() not in {"content-type", "content-length"}:
             answer.headers[name] = value
     return answer
+
+
+def _answer_no_partition(error: NoPartition) -> flask.typing.ResponseReturnValue:
+    log.error("no_partition", table=error.table)
+    return _answer(503, "no_partition", "Service unavailable", str(error), "")
 
 
 def _answer_crash(error: Exception) -> flask.typing.ResponseReturnValue:

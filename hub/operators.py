@@ -9,6 +9,7 @@ from hub import migrations
 from hub.errors import problem
 from hub.metrics import CONTENT_TYPE, Metrics
 from hub.runtime import current
+from lrs import partitions
 
 
 def create_blueprint(metrics: Metrics) -> flask.Blueprint:
@@ -26,9 +27,17 @@ def _healthz() -> flask.Response:
 
 
 def _readyz() -> flask.Response:
-    """The database answers and is of this version; a balancer sends requests only then."""
+    """The database answers, is of this version and has room; a balancer sends requests only then."""
+    hub = current()
     try:
-        migrations.require_newest(current().db)
+        migrations.require_newest(hub.db)
+        with hub.db.read() as conn:
+            until = partitions.lasts_until(conn)
     except (migrations.NotMigrated, sa.exc.DBAPIError) as error:
         return problem(503, "not_ready", "Not ready", str(error))
-    return flask.jsonify(status="ready")
+    if until is None:
+        return flask.jsonify(status="ready")
+    if until <= hub.clock():
+        detail = f"Partitions for statements ended at {until.isoformat()}. Run `wkmb db partition`, and start a worker."
+        return problem(503, "no_partition", "Not ready", detail)
+    return flask.jsonify(status="ready", partitions_until=until.isoformat())

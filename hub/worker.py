@@ -13,7 +13,7 @@ import structlog
 
 from connectors.polling import Polling
 from hub import accounts, limits, lti, lti_tool, pulls, recognition
-from lrs import payloads
+from lrs import partitions, payloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,8 +46,12 @@ def run(hub: Hub, stopping: threading.Event, metrics: Metrics) -> None:
 
 
 def keep_house(hub: Hub) -> int:
-    """Take away what is over (sessions, tokens, windows of rates), and learn to compress once there is enough."""
+    """Take away what is over (sessions, tokens, windows of rates), make the partitions of the months to come, and
+    learn to compress once there is enough."""
     now = hub.clock()
+    made = hub.db.run(lambda conn: partitions.make_ahead(conn, now))
+    if made:
+        log.info("partitions_made", names=made)
 
     def work(conn: sa.Connection) -> None:
         for purge in (accounts.forget_expired, limits.forget_ended, lti.purge, lti_tool.purge):

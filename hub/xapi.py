@@ -50,6 +50,7 @@ from lrs.errors import (
     Invalid,
     LRSError,
     Malformed,
+    NoPartition,
     PreconditionFailed,
     PreconditionMissing,
     VoidRefused,
@@ -206,6 +207,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Conflict, 409),
     (PreconditionMissing, 409),
     (PreconditionFailed, 412),
+    (NoPartition, 503),
     (LRSError, 400),
 )
 

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +30,8 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from lrs.errors import NoPartition
+
 T = TypeVar("T")
 
 #: How long a transaction waits for SQLite's one write lock.
@@ -36,6 +40,13 @@ _BUSY_SECONDS = 30
 #: PostgreSQL ends a transaction that idles for this long, half of a writer's lease (`lrs.sequence.LEASE`):
 #: a process that was put to sleep must not wake up and commit below a horizon that has moved on.
 _IDLE_MILLISECONDS = 30_000
+
+#: check_violation, which is also what PostgreSQL says of a row for which there is no partition; the tables that have
+#: partitions have no checks.
+_NO_PARTITION = "23514"
+
+#: How long a change of a table waits for those who use it, while others wait behind it.
+_LOCK_MILLISECONDS = 10_000
 
 #: One metadata for every package's tables, so that migrations see them all.
 metadata = sa.MetaData(
@@ -314,7 +325,12 @@ def _insert_rows(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, 
     if conn.dialect.name == "postgresql":
         # One array per column and one statement, whatever the number of rows: half the cost of a statement a row.
         arrays = {name: [row[name] for row in rows] for name in names}
-        return conn.execute(_insert_unnested(table, names, skip), arrays).rowcount
+        try:
+            return conn.execute(_insert_unnested(table, names, skip), arrays).rowcount
+        except sa.exc.IntegrityError as error:
+            if getattr(error.orig, "sqlstate", None) == _NO_PARTITION:
+                raise NoPartition(table.name) from error
+            raise
     text, binds = _insert_values(table, names, skip)
     values = [tuple(bind(row[name]) if bind else row[name] for name, bind in binds) for row in rows]
     return conn.exec_driver_sql(text, values).rowcount
@@ -368,3 +384,71 @@ def _insert(conn: Connection, table: sa.Table) -> Any:
     if conn.dialect.name == "postgresql":
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+# Partitions (PostgreSQL) -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A part of a table: the rows whose partition column is below ``high``, and in no part before it."""
+
+    name: str
+    high: int
+
+
+_PARTITIONS = sa.text(
+    "SELECT part.relname, pg_get_expr(part.relpartbound, part.oid) FROM pg_inherits"
+    " JOIN pg_class AS part ON part.oid = inhrelid WHERE inhparent = to_regclass(:table)"
+)
+_IS_PARTITIONED = sa.text("SELECT relkind = 'p' FROM pg_class WHERE oid = to_regclass(:table)")
+_BOUND = re.compile(r"TO \('?(-?[0-9]+)'?\)")
+
+
+def partitions(conn: Connection, table: sa.Table) -> list[Partition] | None:
+    """The partitions of the table in their order; None where it is a plain one."""
+    if conn.dialect.name != "postgresql" or not conn.execute(_IS_PARTITIONED, {"table": table.name}).scalar():
+        return None
+    found = []
+    for name, bound in conn.execute(_PARTITIONS, {"table": table.name}):
+        match = _BOUND.search(bound)
+        if match:
+            found.append(Partition(name, int(match[1])))
+    return sorted(found, key=lambda part: part.high)
+
+
+def divide(conn: Connection, table: sa.Table, first: Partition) -> None:
+    """Make the plain table a partitioned one, whose first partition is what it was: every row below ``first.high``.
+
+    No row is copied; the table is read once, to see that all of them lie below, and nobody uses it meanwhile.
+    """
+    _wait_briefly(conn)
+    key = conn.dialect.identifier_preparer.format_constraint(table.primary_key)
+    columns = ", ".join(column.name for column in table.primary_key.columns)
+    for command in (
+        f"ALTER TABLE {table.name} RENAME CONSTRAINT {key} TO pk_{first.name}",
+        f"ALTER TABLE {table.name} RENAME TO {first.name}",
+        f"CREATE TABLE {table.name} (LIKE {first.name}) PARTITION BY RANGE ({table.info['partition']})",
+        f"ALTER TABLE {table.name} ADD CONSTRAINT {key} PRIMARY KEY ({columns})",
+        f"ALTER TABLE {table.name} ATTACH PARTITION {first.name} FOR VALUES FROM (MINVALUE) TO ({first.high})",
+    ):
+        conn.exec_driver_sql(command)
+
+
+def add_partition(conn: Connection, table: sa.Table, part: Partition, low: int) -> None:
+    """Add a partition for the rows from ``low`` to below ``part.high``; who reads and writes goes on meanwhile."""
+    # Made beside the table and then attached: CREATE TABLE … PARTITION OF would lock out everybody.
+    conn.exec_driver_sql(f"CREATE TABLE {part.name} (LIKE {table.name})")
+    conn.exec_driver_sql(
+        f"ALTER TABLE {table.name} ATTACH PARTITION {part.name} FOR VALUES FROM ({low}) TO ({part.high})"
+    )
+
+
+def take_partitioning(conn: Connection, table: sa.Table) -> None:
+    """Be the only one who adds partitions to the table until the transaction ends; readers and writers go on."""
+    _wait_briefly(conn)
+    conn.exec_driver_sql(f"LOCK TABLE {table.name} IN SHARE UPDATE EXCLUSIVE MODE")
+
+
+def _wait_briefly(conn: Connection) -> None:
+    conn.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")

@@ -59,3 +59,14 @@ class PreconditionFailed(LRSError):
 
 class PreconditionMissing(LRSError):
     """The document exists, and the request does not say which state of it it means to change."""
+
+
+class NoPartition(LRSError):
+    """No partition of the table takes what was written, because nobody made the one of this month."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(
+            f"The database has no partition of {table} for the present: nothing was stored. Send it again later; "
+            "the operator runs `wkmb db partition` and sees that a worker runs."
+        )
+        self.table = table

@@ -132,22 +132,33 @@ def _fill_placeholder(conn: sa.Connection, row: Mapping[str, Any]) -> bool:
 def _refuse_different(conn: sa.Connection, repeated: Sequence[Prepared]) -> None:
     if not repeated:
         return
-    found = {row.id: row for row in _stored_rows(conn, [each.id for each in repeated])}
+    ids = [each.id for each in repeated]
+    digests = _digests_of(conn, ids)
+    # Without those whose partition was detached; of them the digest alone is known.
+    found = {row.id: row for row in _stored_rows(conn, ids)}
     different = [
         each.id
         for each in repeated
-        if found[each.id].digest != each.digest
-        or not same_timestamp(each, payloads.decode(conn, found[each.id].codec, found[each.id].payload))
+        if digests[each.id] != each.digest
+        or (each.id in found and not same_timestamp(each, _payload(conn, found[each.id])))
     ]
     if different:
         raise Conflict(different)
 
 
+def _digests_of(conn: sa.Connection, ids: Iterable[UUID]) -> dict[UUID, int]:
+    query = sa.select(statement_ids.c.id, statement_ids.c.digest).where(statement_ids.c.id.in_(list(ids)))
+    return {row.id: row.digest for row in conn.execute(query)}
+
+
+def _payload(conn: sa.Connection, row: sa.Row[Any]) -> bytes:
+    return payloads.decode(conn, row.codec, row.payload)
+
+
 def _stored_rows(conn: sa.Connection, ids: Iterable[UUID]) -> list[sa.Row[Any]]:
-    """Id, place, digest, owner and payload of those ids that are stored."""
+    """Id, place, owner and payload of those ids that are stored."""
     query = sa.select(
         statement_ids.c.id,
-        statement_ids.c.digest,
         statements.c.actor_key,
         statements.c.seq,
         statements.c.owner,
@@ -346,7 +357,7 @@ def _prepared_node(each: Prepared) -> _Node:
 
 
 def _stored_node(conn: sa.Connection, row: sa.Row[Any]) -> _Node:
-    statement = orjson.loads(payloads.decode(conn, row.codec, row.payload))
+    statement = orjson.loads(_payload(conn, row))
     target = statement["object"]
     return _Node(
         id=row.id,

@@ -6,11 +6,13 @@ import contextlib
 from pathlib import Path
 
 import click
+import sqlalchemy as sa
 
 from hub import migrations
-from hub.cli.base import Failed, json_option, say, settings
+from hub.cli.base import Failed, json_option, opened, say, settings
 from hub.migrations import steps
 from hub.runtime import Hub, open_hub
+from lrs import partitions
 from lrs.database import copy_sqlite
 
 
@@ -45,6 +47,26 @@ def check(as_json: bool) -> None:
     if differences:
         raise Failed(f"The database differs from what was migrated: {'; '.join(differences)}. Restore a backup.")
     say({"revision": migrations.newest(), "differences": []}, as_json, "The database is as it must be.")
+
+
+@db.command()
+@json_option
+def partition(as_json: bool) -> None:
+    """Keep statements in one partition a month (PostgreSQL), those that are stored already too; make what is missing.
+
+    Statements wait while it reads what is stored, once. Afterwards workers make the months to come.
+    """
+    with opened() as hub:
+        if hub.db.is_sqlite:
+            raise Failed("SQLite has no partitions: they are for a hub on PostgreSQL. Nothing needs to be done.")
+        try:
+            made = hub.db.run(lambda conn: partitions.divide(conn, hub.clock()))
+        except sa.exc.OperationalError as error:
+            raise Failed(f"The tables are in use: {error.orig}. Try again when there is less to do.") from error
+        with hub.db.read() as conn:
+            until = partitions.lasts_until(conn)
+    lines = [f"Made {name}." for name in made] or ["Nothing is missing."]
+    say({"made": made, "until": until}, as_json, *lines, f"Statements have their partitions until {until:%Y-%m-%d}.")
 
 
 @db.command()

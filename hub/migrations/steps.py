@@ -17,6 +17,7 @@ from alembic.runtime.migration import MigrationContext
 from hub import siasn_tables, sync_tables, tables, transcript_tables  # noqa: F401  # they declare what is compared
 from hub.lti_tool import tables as lti_tool_tables  # noqa: F401
 from hub.migrations import NotMigrated, known, newest
+from lrs import partitions
 from lrs import tables as lrs_tables  # noqa: F401
 from lrs.database import Database, metadata
 
@@ -42,7 +43,13 @@ def upgrade(db: Database) -> tuple[str | None, str | None]:
 def differences(db: Database) -> list[str]:
     """What of the database differs from what the code declares; empty where nothing does."""
     with db.read() as conn:
-        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
+        parts = partitions.names(conn)
+
+        def is_declared(name: str | None, kind: str, _: object) -> bool:
+            return kind != "table" or name not in parts
+
+        opts = {"compare_type": True, "compare_server_default": True, "include_name": is_declared}
+        context = MigrationContext.configure(conn, opts=opts)
         return [str(difference) for difference in compare_metadata(context, declared())]
 
 

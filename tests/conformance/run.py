@@ -1,7 +1,7 @@
 """Run ADL's LRS conformance suite against a hub of its own: `make conformance SUITE=DIR`.
 
 The suite (GitHub adlnet/lrs-conformance-test-suite, `npm install` done) is never a part of this project. For each
-database and each version a fresh hub is started and judged; JUnit files are written, and the exit code is 0 only
+database a fresh hub is started and judged for each version; JUnit files are written, and the exit code is 0 only
 where every test passed. What the suite's own exit status hides is counted here: tests behind a failed `before` are
 reported by it nowhere, so passed must equal total.
 
@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
@@ -30,6 +32,8 @@ from wkmbtest import postgresql  # noqa: E402
 from wkmbtest.processes import HubProcess  # noqa: E402
 
 VERSIONS = ("1.0.3", "2.0.0")
+#: ``partitioned`` is PostgreSQL with statements in one partition a month.
+DATABASES = ("sqlite", "postgresql", "partitioned")
 KEY, SECRET = "conformance", "conformance-secret-of-one-run"
 
 
@@ -48,7 +52,7 @@ def main() -> int:
     failed = False
     with tempfile.TemporaryDirectory(prefix="wkmb-conformance-") as folder:
         for name, url in _databases(options.database, Path(folder)):
-            hub = _hub(Path(folder) / f"hub-{name}", url, options.default_version)
+            hub = _hub(Path(folder) / f"hub-{name}", url, options.default_version, divided=name == "partitioned")
             try:
                 for version in options.version:
                     verdict = _judge(options.suite, hub, version)
@@ -67,37 +71,44 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Judge the LRS by ADL's conformance suite")
     parser.add_argument("suite", type=Path, help="folder of the suite, with its node_modules")
-    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="both")
+    parser.add_argument("--database", choices=DATABASES, action="append", help="default: each of them")
     parser.add_argument("--version", choices=VERSIONS, action="append", help="default: both")
     parser.add_argument("--default-version", choices=VERSIONS, default="2.0.0")
     parser.add_argument("--junit", type=Path, default=Path("build"), help="folder for the JUnit files")
     options = parser.parse_args()
     options.version = options.version or list(VERSIONS)
+    options.database = options.database or list(DATABASES)
     if not (options.suite / "bin" / "console_runner.js").is_file():
         parser.error(f"{options.suite} is not the suite: it has no bin/console_runner.js")
     options.junit.mkdir(parents=True, exist_ok=True)
     return options
 
 
-def _databases(wanted: str, folder: Path) -> Iterator[tuple[str, str]]:
-    if wanted in ("sqlite", "both"):
+def _databases(wanted: list[str], folder: Path) -> Iterator[tuple[str, str]]:
+    if "sqlite" in wanted:
         yield "sqlite", f"sqlite:///{folder}/hub.sqlite3"
-    if wanted in ("postgresql", "both"):
+    on_postgresql = [name for name in wanted if name != "sqlite"]
+    if on_postgresql:
         binaries = postgresql.find_binaries()
         if binaries is None:
             sys.exit("PostgreSQL is not installed: use --database sqlite")
         folder.chmod(0o755)
         server = postgresql.Cluster(folder / "postgresql", binaries).start()
         try:
-            yield "postgresql", f"{server}/postgres"
+            for name in on_postgresql:
+                with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+                    connection.execute(f"CREATE DATABASE {name}_judged")
+                yield name, f"{server}/{name}_judged"
         finally:
             postgresql.stop(folder / "postgresql")
 
 
-def _hub(home: Path, url: str, default_version: str) -> HubProcess:
+def _hub(home: Path, url: str, default_version: str, *, divided: bool) -> HubProcess:
     home.mkdir()
     hub = HubProcess(home, url, extra={"WKMB_XAPI_DEFAULT_VERSION": default_version})
     hub.wkmb("db", "upgrade")
+    if divided:
+        hub.wkmb("db", "partition")
     hub.wkmb("credential", "add", "conformance", "--key", KEY, "--secret", SECRET, "--scope", "all")
     return hub.start("--no-worker")
 

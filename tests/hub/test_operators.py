@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+
 from hub.application import create_app
 from hub.runtime import Hub, open_hub
 from hub.settings import read
+from hub.worker import keep_house
+from lrs import partitions
+from wkmbtest.hubs import Clock
 
 
 def test_a_hub_is_ready_when_its_database_is(hub: Hub) -> None:
@@ -28,6 +33,20 @@ def test_a_hub_is_not_ready_before_it_was_migrated(new_database: Callable[..., s
     assert "wkmb db upgrade" in answer.get_json()["detail"]
     assert client.get("/healthz").status_code == 200
     hub.close()
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_a_hub_whose_partitions_have_ended_is_not_ready_until_a_worker_made_more(hub: Hub, clock: Clock) -> None:
+    hub.db.run(lambda conn: partitions.divide(conn, clock.now))
+    client = create_app(hub).test_client()
+
+    assert client.get("/readyz").get_json() == {"status": "ready", "partitions_until": "2027-03-01T00:00:00+00:00"}
+    clock.advance(days=100)
+    refused = client.get("/readyz")
+    assert (refused.status_code, refused.get_json()["code"]) == (503, "no_partition")
+    assert "wkmb db partition" in refused.get_json()["detail"]
+    keep_house(hub)
+    assert client.get("/readyz").get_json()["partitions_until"] == "2027-07-01T00:00:00+00:00"
 
 
 def test_requests_are_counted_by_endpoint_and_never_by_address(hub: Hub) -> None:

@@ -13,8 +13,15 @@ from lrs import agents, query, tables
 from lrs.database import Database, metadata
 from lrs.documents import Condition, Context, Kind, find_document, put_document
 from lrstest import ALICE, COURSE, VERBS, Store, reference, statement
+from wkmbtest.databases import LANES
 
 OURS = [each for each in vars(tables).values() if isinstance(each, sa.Table)]
+
+
+@pytest.fixture(params=LANES)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Partitioned too."""
+    return str(request.param)
 
 
 @pytest.mark.parametrize("table", OURS, ids=lambda table: table.name)

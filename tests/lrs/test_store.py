@@ -14,10 +14,17 @@ from lrs import agents, query
 from lrs.errors import Conflict, VoidRefused
 from lrs.statements import Writer
 from lrstest import ALICE, BUDI, COURSE, VERBS, WRITER, Store, reference, statement
+from wkmbtest.databases import LANES
 
 OTHER = Writer({"objectType": "Agent", "mbox": "mailto:other@example.org"}, 2, "credential:2")
 HUB = Writer({"objectType": "Agent", "mbox": "mailto:hub@example.org"}, None, "hub:test", may_void_any=True)
 NOBODY = Writer({"objectType": "Agent", "mbox": "mailto:nobody@example.org"}, None, "credential:9")
+
+
+@pytest.fixture(params=LANES)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Partitioned too."""
+    return str(request.param)
 
 
 def test_a_statement_comes_back_with_what_the_lrs_sets(lrs: Store) -> None:

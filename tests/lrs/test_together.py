@@ -12,9 +12,16 @@ import pytest
 from lrs import agents
 from lrs.errors import Conflict
 from lrstest import BUDI, Store, reference, statement
+from wkmbtest.databases import LANES
 
 # Few, because PostgreSQL takes a second to see that two transactions wait for each other.
 ROUNDS = 6
+
+
+@pytest.fixture(params=LANES)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Partitioned too."""
+    return str(request.param)
 
 
 def at_once(*works: Callable[[], Any]) -> list[Any]:

@@ -1,18 +1,21 @@
 """A database of its own for each test: migrated once per run, then copied.
 
-On SQLite the copy is a file, on PostgreSQL ``CREATE DATABASE … TEMPLATE``. The PostgreSQL server is a
-throw-away cluster (see `postgresql`), or the one that ``WKMB_TEST_DATABASE_URL`` names; that user then
-needs CREATEDB, and only databases named ``wkmb_test_…`` are made and dropped there.
+On SQLite the copy is a file, on PostgreSQL ``CREATE DATABASE … TEMPLATE``; ``partitioned`` is PostgreSQL with
+statements in one partition a month, for tests whose module says so (`LANES`). The PostgreSQL server is a throw-away
+cluster (see `postgresql`), or the one that ``WKMB_TEST_DATABASE_URL`` names; that user then needs CREATEDB, and only
+databases named ``wkmb_test_…`` are made and dropped there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
@@ -21,6 +24,7 @@ import sqlalchemy as sa
 from psycopg import sql
 
 from hub.migrations import steps
+from lrs import partitions
 from lrs.database import Database, metadata
 from wkmbtest import postgresql
 from wkmbtest.requirements import missing
@@ -28,6 +32,8 @@ from wkmbtest.shared import SHARED, SharedFolder
 
 ROOT = Path(__file__).parents[3]
 KINDS = ("sqlite", "postgresql")
+#: For what a partitioned table could do otherwise: a module redefines the fixture ``database_kind`` with these.
+LANES = (*KINDS, "partitioned")
 
 
 def declared_tables() -> dict[str, sa.Table]:
@@ -37,11 +43,12 @@ def declared_tables() -> dict[str, sa.Table]:
     return dict(metadata.tables)
 
 
-def migrate(url: str) -> None:
-    """Bring the empty database at ``url`` to the newest schema."""
-    database = Database(url, pool_size=1)
-    steps.upgrade(database)
-    database.close()
+def migrate(url: str, *, divided: bool = False) -> None:
+    """Bring the empty database at ``url`` to the newest schema; ``divided`` gives it partitions too."""
+    with contextlib.closing(Database(url, pool_size=1)) as database:
+        steps.upgrade(database)
+        if divided:
+            database.run(lambda conn: partitions.divide(conn, datetime.now(UTC)))
 
 
 class Databases:
@@ -60,7 +67,7 @@ class Databases:
                 shutil.copyfile(self._sqlite_template, path)
             return f"sqlite:///{path}"
         name = f"{self._prefix}_{self._shared.worker}_{number}"
-        self._create_database(name, template="template0" if empty else self._postgresql_template)
+        self._create_database(name, template="template0" if empty else self._postgresql_template(kind))
         return f"{self._server}/{name}"
 
     def drop(self, url: str) -> None:
@@ -96,15 +103,15 @@ class Databases:
                 known.write_text(postgresql.Cluster(self._shared.path / "postgresql", binaries).start())
         return known.read_text()
 
-    @functools.cached_property
-    def _postgresql_template(self) -> str:
-        name = f"{self._prefix}_template"
-        made = self._shared.path / "postgresql.template"
+    @functools.cache  # noqa: B019  # one object per process
+    def _postgresql_template(self, kind: str) -> str:
+        name = f"{self._prefix}_template_{kind}"
+        made = self._shared.path / f"{kind}.template"
         server = self._server
         with self._shared.locked("template"):
             if not made.exists():
                 self._create_database(name, template="template0")
-                migrate(f"{server}/{name}")
+                migrate(f"{server}/{name}", divided=kind == "partitioned")
                 made.touch()
         return name
 
@@ -127,8 +134,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def _close(folder: Path) -> None:
     postgresql.stop(folder / "postgresql")
     given = os.environ.get("WKMB_TEST_DATABASE_URL")
-    if given and (folder / "postgresql.template").exists():
-        name = f"wkmb_test_{folder.name.rpartition('-')[2]}_template"
+    for made in folder.glob("*.template") if given else ():
+        name = f"wkmb_test_{folder.name.rpartition('-')[2]}_template_{made.stem}"
         with psycopg.connect(given, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
