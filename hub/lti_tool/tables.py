@@ -12,6 +12,7 @@ _Flag = sa.Boolean(create_constraint=False)
 
 #: An LMS that launches the hub (LTI 1.3 platform). ``token_audience`` is what its token endpoint wants as ``aud``
 #: where that is not its own address. ``refusal`` is JSON: the last launch that was refused, for its administrator.
+#: ``registration_url`` is where a dynamic registration can be read and changed, with the sealed ``registration_token``.
 platforms = sa.Table(
     "platforms",
     metadata,
@@ -28,6 +29,8 @@ platforms = sa.Table(
     sa.Column("disabled", _Flag, nullable=False),
     sa.Column("refusal", sa.Text),
     sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("registration_url", sa.Text),
+    sa.Column("registration_token", sa.LargeBinary),
     sa.UniqueConstraint("issuer", "client_id"),
     sa.Index("ix_platforms_connector", "connector"),
     info=REFERENCE,
@@ -65,6 +68,18 @@ tool_logins = sa.Table(
     sa.Column("learner", UUIDKey),
     sa.Index("ix_tool_logins_expires", "expires"),
     info={"distribution": "id"},
+)
+
+#: Access tokens that platforms gave to the hub, sealed, for every process. ``scopes`` is the digest of what was asked;
+#: ``expires`` is a minute before the token does.
+platform_tokens = sa.Table(
+    "platform_tokens",
+    metadata,
+    sa.Column("platform", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("scopes", sa.LargeBinary(32), primary_key=True),
+    sa.Column("token", sa.LargeBinary, nullable=False),
+    sa.Column("expires", UTCDateTime, nullable=False),
+    info=REFERENCE,
 )
 
 #: A launch knows the learner and asks for her account.

@@ -1,0 +1,53 @@
+"""Names and Role Provisioning Services 2.0 as a tool: who is in a context of a platform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.http import RequestFailed, describe
+from hub.lti.scopes import MEMBERSHIP_READ
+from hub.lti_tool.claims import is_id
+from hub.lti_tool.services import Services
+
+CONTAINER_TYPE = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
+
+#: A Moodle's name for a person whom the hub once launched there: this, and SHA-1 of ``<issuer>_<sub>``
+#: (``ext_user_username``).
+MOODLE_PREFIX = "enrol_lti_13_"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One person there: the ``user_id`` is her ``sub`` in launches (NRPS 2.0 section 2.4)."""
+
+    user_id: str
+    roles: tuple[str, ...]
+    is_active: bool
+    username: str
+
+
+def members(services: Services, url: str) -> Iterator[Member]:
+    """Everybody in the context; entries that name nobody are left out."""
+    for page in services.pages(url, MEMBERSHIP_READ, accept=CONTAINER_TYPE):
+        listed = page.get("members") if isinstance(page, dict) else None
+        if not isinstance(listed, list):
+            raise RequestFailed(
+                describe(url), "the answer holds no members", "Tell its administrator", code="malformed", retryable=True
+            )
+        yield from (found for each in listed if (found := _member(each)))
+
+
+def _member(value: Any) -> Member | None:
+    if not isinstance(value, dict) or not is_id(value.get("user_id")):
+        return None
+    roles = value.get("roles")
+    username = value.get("ext_user_username")
+    return Member(
+        user_id=value["user_id"],
+        roles=tuple(each for each in roles if isinstance(each, str)) if isinstance(roles, list) else (),
+        # Absent is Active (section 2.4.1).
+        is_active=value.get("status", "Active") == "Active",
+        username=username if isinstance(username, str) else "",
+    )
