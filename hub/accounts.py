@@ -188,7 +188,7 @@ def sign_in(hub: Hub, username: str, password: str, address: str) -> SignedIn | 
         return SignInRefused("wrong")
     limits.forget(hub, "login", who)
     token = base64.urlsafe_b64encode(hub.random(32)).rstrip(b"=").decode()
-    session = Session(_session_id(hub, token), username, row.role, row.learner)
+    session = Session(session_id(hub, token), username, row.role, row.learner)
     now = hub.clock()
     with hub.db.write() as conn:
         values = {"id": session.id, "username": username, "created_at": now, "expires": now + LIFETIME}
@@ -203,15 +203,13 @@ def sign_out(conn: sa.Connection, session: Session) -> None:
 
 def find_session(conn: sa.Connection, hub: Hub, token: str) -> Session | None:
     """The session of a cookie, while it lasts and its account is open."""
-    session_id = _session_id(hub, token)
-    query = sa.select(web_sessions.c.username).where(
-        web_sessions.c.id == session_id, web_sessions.c.expires > hub.clock()
-    )
+    found = session_id(hub, token)
+    query = sa.select(web_sessions.c.username).where(web_sessions.c.id == found, web_sessions.c.expires > hub.clock())
     username = conn.execute(query).scalar()
     account = None if username is None else find(conn, username)
     if account is None or account.is_disabled:
         return None
-    return Session(session_id, account.username, account.role, account.learner)
+    return Session(found, account.username, account.role, account.learner)
 
 
 def forget_expired(conn: sa.Connection, now: datetime) -> int:
@@ -219,7 +217,8 @@ def forget_expired(conn: sa.Connection, now: datetime) -> int:
     return conn.execute(web_sessions.delete().where(web_sessions.c.expires <= now)).rowcount
 
 
-def _session_id(hub: Hub, token: str) -> bytes:
+def session_id(hub: Hub, token: str) -> bytes:
+    """The name of the session that a browser's cookie is for."""
     return hub.keyring.digest("web-session", token)
 
 

@@ -13,6 +13,7 @@ import structlog
 
 from connectors.polling import Polling
 from hub import accounts, limits, lti, lti_tool, pulls, recognition
+from hub.lti_tool.passback import Passback
 from lrs import partitions, payloads
 
 if TYPE_CHECKING:
@@ -66,12 +67,18 @@ def keep_house(hub: Hub) -> int:
 @contextmanager
 def _polling(hub: Hub, stopping: threading.Event) -> Iterator[None]:
     sync = pulls.create_sync(hub, stopping.is_set)
-    polling = Polling(pulls.due(hub), sync.run, interval=1.0)
-    polling.start()
+    passback = Passback(hub)
+    both = (
+        Polling(pulls.due(hub), sync.run, interval=1.0),
+        Polling(passback.due, passback.run, interval=1.0, threads=2),
+    )
+    for polling in both:
+        polling.start()
     try:
         yield
     finally:
-        polling.stop()
+        for polling in both:
+            polling.stop()
 
 
 def _attempt(what: str, work: Callable[[], int], stopping: threading.Event) -> int:

@@ -19,14 +19,16 @@ import orjson
 import sqlalchemy as sa
 
 from connectors import xapi
-from hub import ingest
+from hub import gradebooks, ingest
+from hub.gradebooks import Wanted
 from hub.lti import launches
-from hub.lti.lineitems import LineItem
+from hub.lti.contexts import Context
+from hub.lti.lineitems import LineItem, coupled_id
 from hub.lti.numbers import parse_number
 from hub.lti.refused import ServiceRefused
 from hub.lti.times import parse_time
 from hub.registry import Tool
-from hub.tables import results, scores
+from hub.tables import enrollments, results, scores
 from lrs import statements
 from lrs.database import insert_all, upsert
 from lrs.statements import Prepared
@@ -227,6 +229,9 @@ def accept(hub: Hub, tool: Tool, course: Course, item: LineItem, score: Score, b
             _write_result(conn, item, score, score_id, at)
             insert_all(conn, scores, [row])
             ingest.store(conn, [prepared], ticket, now=now, new_id=hub.new_id)
+            if item.is_coupled and score.is_published:
+                wanted = Wanted(score.given, score.maximum, score.comment)
+                gradebooks.offer(conn, score.user, item.context.course, wanted, now=now, new_id=hub.new_id)
         return decision
 
     with hub.sequence.writing() as ticket:
@@ -306,6 +311,20 @@ class Result:
     given: Decimal
     maximum: Decimal
     comment: str | None
+
+
+def standing(conn: sa.Connection, hub: Hub, learner: UUID, course: int) -> Wanted | None:
+    """The published score of a person in a course, in whichever deployment she took it; None where there is none."""
+    query = sa.select(enrollments.c.deployment).where(enrollments.c.learner == learner, enrollments.c.course == course)
+    contexts = [Context(deployment, course) for deployment in conn.execute(query).scalars()]
+    column = results.c
+    newest = sa.select(column.given, column.maximum, column.comment).where(
+        column.lineitem.in_([coupled_id(hub, each) for each in contexts]),
+        column.learner == learner,
+        column.given.is_not(None),
+    )
+    row = conn.execute(newest.order_by(column.timestamp.desc()).limit(1)).first()
+    return None if row is None else Wanted(Decimal(row.given), Decimal(row.maximum), row.comment)
 
 
 def find_results(

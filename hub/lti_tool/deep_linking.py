@@ -13,7 +13,7 @@ from typing import Any
 
 from hub.catalogue import Listed
 from hub.lti_tool.claims import CLAIM, VERSION
-from hub.lti_tool.messages import Selection
+from hub.lti_tool.messages import COURSE, Selection
 
 DL_CLAIM = "https://purl.imsglobal.org/spec/lti-dl/claim/"
 
@@ -22,8 +22,8 @@ LIFE = timedelta(minutes=5)
 
 LTI_LINK, LINK = "ltiResourceLink", "link"
 
-#: The custom parameter that names the course of a link, and the one that names a page of the hub.
-COURSE, PAGE = "hub_course", "hub_page"
+#: The custom parameter that names a page of the hub.
+PAGE = "hub_page"
 
 #: What a course is out of in the platform's gradebook.
 MAXIMUM = 100

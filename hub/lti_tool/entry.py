@@ -10,11 +10,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from hub import accounts
+from hub import accounts, gradebooks
+from hub.gradebooks import Place
+from hub.lti import scores
+from hub.lti.scopes import LINEITEM, SCORE
 from hub.lti_tool import logins, messages, people, platforms, pylti
 from hub.lti_tool.claims import Expected, LaunchRefused, shown
 from hub.lti_tool.keysets import KeySets
@@ -243,10 +247,29 @@ def _accept(
     person = people.recognize(conn, hub, found, session)
     if isinstance(person, Unknown):
         return Accepted(platform, found, person)
-    logins.set_learner(conn, login, person.learner)
+    settle(conn, hub, login, platform, found, person.learner)
     is_signed_in = session is not None and session.learner == person.learner
     token = None if is_signed_in else people.begin_session(conn, hub, person.learner)
     return Accepted(platform, found, person, token, is_signed_in)
+
+
+def settle(conn: sa.Connection, hub: Hub, login: Login, platform: Platform, found: Launch, learner: UUID) -> None:
+    """It is known whose launch this is: note her, and where the score of her course goes, too."""
+    logins.set_learner(conn, login, learner)
+    place = _gradebook(platform, found)
+    if place is not None and found.course is not None:
+        gradebooks.note(conn, hub, learner, found.course, place, scores.standing(conn, hub, learner, found.course))
+
+
+def _gradebook(platform: Platform, found: Launch) -> Place | None:
+    """Where the platform wants scores of this launch; teachers get none."""
+    grades, link = found.grades, found.resource_link_id
+    if grades is None or link is None or found.is_teacher or SCORE not in grades.scopes:
+        return None
+    lineitems = grades.lineitems if LINEITEM in grades.scopes else None
+    if grades.lineitem is None and lineitems is None:
+        return None
+    return Place(platform.id, found.deployment_id, link, found.sub, grades.lineitem, lineitems)
 
 
 def _refuse(hub: Hub, platform: Platform, refused: LaunchRefused) -> LaunchRefused:

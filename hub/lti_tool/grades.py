@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from connectors.http import RequestFailed, describe
 from hub.lti.numbers import to_json
 from hub.lti.scopes import LINEITEM, RESULT_READ, SCORE
-from hub.lti_tool.services import Services, parse
+from hub.lti_tool.services import Services, host_of, parse
 
 LINEITEM_TYPE = "application/vnd.ims.lis.v2.lineitem+json"
 CONTAINER_TYPE = "application/vnd.ims.lis.v2.lineitemcontainer+json"
@@ -83,6 +83,14 @@ def find_results(services: Services, lineitem: str, user: str | None = None) -> 
     """The results of a line item, of one person if named."""
     url = _with_query(part_of(lineitem, "results"), {} if user is None else {"user_id": user})
     yield from _members(services, url, RESULT_READ, RESULTS_TYPE)
+
+
+def address_of(lineitem: Mapping[str, Any], container: str) -> str:
+    """The address of a line item that a container holds. It is at the same host: the next call sends a token there."""
+    url = lineitem.get("id")
+    if not isinstance(url, str) or host_of(url) != host_of(container):
+        raise _malformed(container, "a line item has no address at this host")
+    return url
 
 
 def part_of(lineitem: str, part: str) -> str:

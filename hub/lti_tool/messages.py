@@ -13,6 +13,9 @@ from hub.lti_tool.claims import AGS_CLAIM, CLAIM, DEEP_LINKING, NRPS_CLAIM, SETT
 #: LTI 1.3 Core appendix A.2.3: who makes the links of a course. Platforms send the short names too.
 _TEACHERS = ("Instructor", "ContentDeveloper", "Administrator", "TeachingAssistant", "Faculty", "Staff")
 
+#: The custom parameter that names the course of a link.
+COURSE = "hub_course"
+
 _LONGEST_TEXT = 1000
 _MOST_CUSTOM = 200
 
@@ -71,6 +74,12 @@ class Launch:
     def is_teacher(self) -> bool:
         """Whether the person makes links and sees grades in the platform's course."""
         return any(role.rpartition("#")[2].rpartition("/")[2] in _TEACHERS for role in self.roles)
+
+    @property
+    def course(self) -> int | None:
+        """The number of the course of the catalogue that the link is about (`deep_linking`)."""
+        text = self.custom.get(COURSE, "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
     def to_json(self) -> str:
         """As it is kept with the login."""

@@ -91,7 +91,7 @@ def begin_session(conn: sa.Connection, hub: Hub, learner: UUID) -> str | None:
     token = base64.urlsafe_b64encode(hub.random(32)).rstrip(b"=").decode()
     now = hub.clock()
     row = {
-        "id": hub.keyring.digest("web-session", token),
+        "id": accounts.session_id(hub, token),
         "username": username,
         "created_at": now,
         "expires": now + accounts.LIFETIME,

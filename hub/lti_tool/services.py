@@ -198,7 +198,7 @@ def _next_url(url: str, response: requests.Response) -> str | None:
 def _check_next(first: str, following: str, seen: set[str]) -> None:
     where = f"GET {describe(first)}"
     advice = "Tell the other side's administrator"
-    if _host(following) != _host(first):
+    if host_of(following) != host_of(first):
         why = f"its next page is at another host, {describe(following)}"
         raise RequestFailed(where, why, advice, code="foreign_page")
     if following in seen:
@@ -207,7 +207,8 @@ def _check_next(first: str, following: str, seen: set[str]) -> None:
         raise RequestFailed(where, f"it has more than {MOST_PAGES} pages", advice, code="endless_pages")
 
 
-def _host(url: str) -> tuple[str, str]:
+def host_of(url: str) -> tuple[str, str]:
+    """Scheme, host and port; nothing of what is no address."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from http import HTTPStatus
+from uuid import UUID
 
 import flask
 import orjson
@@ -14,7 +15,7 @@ from flask_babel import gettext as _
 
 from hub import accounts, headers, learners
 from hub.errors import HubError
-from hub.lti import keys
+from hub.lti import keys, launches
 from hub.lti_tool import cookies, entry, frames, logins, people, platforms
 from hub.lti_tool.claims import LaunchRefused
 from hub.lti_tool.entry import Accepted, Repeated
@@ -24,6 +25,7 @@ from hub.lti_tool.pages import browser, for_platform, read_parameters, refused
 from hub.lti_tool.people import Known, Unknown
 from hub.lti_tool.platforms import Platform
 from hub.runtime import Hub, current
+from hub.web import layout
 
 log = structlog.get_logger()
 
@@ -99,22 +101,34 @@ def connect() -> flask.typing.ResponseReturnValue:
     def work(conn: sa.Connection) -> Known | Unknown:
         person = people.recognize(conn, hub, launch, session)
         if isinstance(person, Known):
-            logins.set_learner(conn, login, person.learner)
+            entry.settle(conn, hub, login, platform, launch, person.learner)
         return person
 
     person = hub.db.run(work)
     if isinstance(person, Known) and session.learner == person.learner:
         flask.flash(_("From now on you come here from %(platform)s without signing in.", platform=platform.name))
-        return flask.redirect(destination(launch), HTTPStatus.SEE_OTHER)
+        return _go(hub, launch, person.learner, session.id)
     return _unknown_page(hub, platform, launch, Unknown(other=True), state)
 
 
 def destination(launch: Launch) -> str:
     """Where a launch leads: to the course that it is about, else to the learner's own page."""
-    course = launch.custom.get("hub_course", "")
-    if course.isascii() and course.isdigit() and len(course) < 10:
-        return flask.url_for("catalogue.course", course_id=int(course))
+    if launch.course is not None:
+        return flask.url_for("catalogue.course", course_id=launch.course)
     return flask.url_for("employee.home")
+
+
+def _go(hub: Hub, launch: Launch, learner: UUID, session: bytes) -> flask.typing.ResponseReturnValue:
+    """On to where a launch leads; to the course's provider at once, where it can be opened.
+
+    Not in a frame: the provider would have to let itself be framed by a page that it does not know.
+    """
+    if launch.course is not None and not frames.is_framed():
+        begun = launches.start(hub, learner=learner, session=session, course_id=launch.course, locale=layout.language())
+        if isinstance(begun, str):
+            return flask.redirect(begun, HTTPStatus.SEE_OTHER)
+        flask.flash(begun.why, "warning")
+    return flask.redirect(destination(launch), HTTPStatus.SEE_OTHER)
 
 
 # Outcomes --------------------------------------------------------------------------------------------------------
@@ -131,11 +145,19 @@ def _accepted(hub: Hub, outcome: Accepted, state: str) -> flask.typing.ResponseR
     if outcome.person.is_new:
         said = _("Your account at %(platform)s is connected with yours here.", platform=outcome.platform.name)
         flask.flash(said, "success")
-    response = flask.redirect(destination(outcome.launch), HTTPStatus.SEE_OTHER)
+    response = flask.make_response(_go(hub, outcome.launch, outcome.person.learner, _session(hub, outcome.token)))
     if outcome.token is not None:
         cookies.set_session(hub, response, outcome.token)
     frames.remember(response, outcome.platform)
     return response
+
+
+def _session(hub: Hub, token: str | None) -> bytes:
+    """The session in which the person goes on: the one begun just now, else the one that there was."""
+    if token is not None:
+        return accounts.session_id(hub, token)
+    session = accounts.current()
+    return b"" if session is None else session.id
 
 
 def _again(hub: Hub, outcome: Repeated, state: str) -> flask.typing.ResponseReturnValue:
@@ -150,7 +172,7 @@ def _again(hub: Hub, outcome: Repeated, state: str) -> flask.typing.ResponseRetu
         return _unknown_page(hub, platform, login.launch, Unknown(other=False), state)
     if session is None or session.learner != login.learner:
         return refused("launch", LaunchRefused("state", _("This launch has been used.")))
-    return flask.redirect(destination(login.launch), HTTPStatus.SEE_OTHER)
+    return _go(hub, login.launch, login.learner, session.id)
 
 
 def _unknown_page(hub: Hub, platform: Platform, launch: Launch, person: Unknown, state: str) -> flask.Response:
