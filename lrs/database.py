@@ -216,6 +216,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
     """
     unfinished = target.with_name(f"{target.name}.unfinished")
     unfinished.unlink(missing_ok=True)
+    unfinished.touch(mode=0o600)  # It holds what people did.
     try:
         with (
             contextlib.closing(sqlite3.connect(source.absolute().as_uri() + "?mode=ro", uri=True)) as here,
@@ -452,3 +453,39 @@ def take_partitioning(conn: Connection, table: sa.Table) -> None:
 
 def _wait_briefly(conn: Connection) -> None:
     conn.exec_driver_sql(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}")
+
+
+# Copies (PostgreSQL) -----------------------------------------------------------------------------------------
+
+
+def copy_out(conn: Connection, table: sa.TableClause) -> Iterator[bytes]:
+    """Every row of the table, in the text form of PostgreSQL's COPY, as the transaction's snapshot has it."""
+    # A query, because a partitioned table itself cannot be copied.
+    query = sa.select(*table.columns).compile(dialect=conn.dialect)
+    with _cursor(conn) as cursor, cursor.copy(f"COPY ({query}) TO STDOUT") as copy:
+        for piece in copy:
+            yield bytes(piece)
+
+
+def copy_in(conn: Connection, table: sa.TableClause, pieces: Iterable[bytes]) -> int:
+    """Put the rows of `copy_out` into an empty table; tells how many."""
+    preparer = conn.dialect.identifier_preparer
+    columns = ", ".join(preparer.format_column(column) for column in table.columns)
+    with _cursor(conn) as cursor:
+        with cursor.copy(f"COPY {preparer.format_table(table)} ({columns}) FROM STDIN") as copy:
+            for piece in pieces:
+                copy.write(piece)
+        return int(cursor.rowcount)
+
+
+def number_on(conn: Connection, table: sa.Table) -> None:
+    """Let the numbers that the database gives to new rows go on after the highest that is there."""
+    column = table.autoincrement_column
+    if column is not None:
+        sequence = sa.func.pg_get_serial_sequence(table.name, column.name)
+        following = sa.func.coalesce(sa.func.max(column), 0) + 1
+        conn.execute(sa.select(sa.func.setval(sequence, following, False)))
+
+
+def _cursor(conn: Connection) -> Any:
+    return conn.connection.driver_connection.cursor()  # type: ignore[union-attr]

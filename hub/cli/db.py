@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 import sqlalchemy as sa
 
-from hub import migrations
+from hub import backups, migrations
 from hub.cli.base import Failed, json_option, opened, say, settings
 from hub.migrations import steps
 from hub.runtime import Hub, open_hub
@@ -73,27 +74,57 @@ def partition(as_json: bool) -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @json_option
 def backup(file: Path, as_json: bool) -> None:
-    """Copy an SQLite database to FILE, while the hub runs."""
-    source = _sqlite_file()
+    """Copy the database to FILE, as it is at one moment, while the hub runs."""
     if file.exists():
         raise Failed(f"{file} exists already. Name a new file.")
+    with contextlib.closing(_open()) as hub, _writing(file):
+        if hub.db.is_sqlite:
+            _backup_sqlite(hub, file)
+        else:
+            backups.write(hub.db, file, hub.clock())
+    told = {"file": str(file), "bytes": file.stat().st_size}
+    say(told, as_json, f"Copied to {file}. Keep the secret key apart.")
+
+
+def _backup_sqlite(hub: Hub, file: Path) -> None:
+    source = _sqlite_file(hub)
     if not source.exists():
         raise Failed(f"{source} does not exist. Run `wkmb db upgrade` first.")
     _copy(source, file)
-    say({"file": str(file), "bytes": file.stat().st_size}, as_json, f"Copied to {file}. Keep the secret key apart.")
 
 
 @db.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @json_option
 def restore(file: Path, as_json: bool) -> None:
-    """Put a backup in the place of a database that is not there (never over one that is)."""
-    target = _sqlite_file()
+    """Put a backup in the place of a database that is not there, or empty (never over one that is)."""
+    with contextlib.closing(_open()) as hub:
+        target = _restore_sqlite(hub, file) if hub.db.is_sqlite else _restore_postgresql(hub, file)
+    say({"database": target}, as_json, f"Restored to {target}. Run `wkmb db upgrade`, then start the hub.")
+
+
+def _restore_sqlite(hub: Hub, file: Path) -> str:
+    target = _sqlite_file(hub)
     if target.exists():
         raise Failed(f"{target} exists. Move it away first, then restore.")
-    target.parent.mkdir(parents=True, exist_ok=True)
     _copy(file, target)
-    say({"database": str(target)}, as_json, f"Restored to {target}. Run `wkmb db upgrade`, then start the hub.")
+    return str(target)
+
+
+def _restore_postgresql(hub: Hub, file: Path) -> str:
+    try:
+        backups.restore(hub.db, file, hub.clock())
+    except (backups.BackupRefused, migrations.NotMigrated) as error:
+        raise Failed(str(error)) from error
+    return hub.db.url.render_as_string(hide_password=True)
+
+
+@contextlib.contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise Failed(f"{file} cannot be written: {error.strerror}. Name another place.") from error
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -107,8 +138,5 @@ def _open() -> Hub:
     return open_hub(settings(), pool_size=2)
 
 
-def _sqlite_file() -> Path:
-    with contextlib.closing(_open()) as hub:
-        if not hub.db.is_sqlite:
-            raise Failed("This database is PostgreSQL: use pg_dump and pg_restore, or your archive of the WAL.")
-        return Path(str(hub.db.url.database))
+def _sqlite_file(hub: Hub) -> Path:
+    return Path(str(hub.db.url.database))

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from lrs.database import Database
 
 #: Alembic's own table: one row, the revision.
-_VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
+VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
 
 
 class NotMigrated(Exception):
@@ -24,7 +24,8 @@ class NotMigrated(Exception):
 
 def require_newest(db: Database) -> None:
     """Raise `NotMigrated` unless the database is that of this version."""
-    found = _revision(db)
+    with db.read() as conn:
+        found = revision(conn)
     if found == newest():
         return
     if found is not None and found not in known():
@@ -43,8 +44,8 @@ def known() -> frozenset[str]:
     return frozenset(path.name.partition("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py"))
 
 
-def _revision(db: Database) -> str | None:
-    with db.read() as conn:
-        if not sa.inspect(conn).has_table(_VERSION.name):
-            return None
-        return conn.execute(sa.select(_VERSION.c.version_num)).scalar()
+def revision(conn: sa.Connection) -> str | None:
+    """The revision of the database; None where nobody has migrated it."""
+    if not sa.inspect(conn).has_table(VERSION.name):
+        return None
+    return conn.execute(sa.select(VERSION.c.version_num)).scalar()

@@ -28,16 +28,22 @@ def upgrade(db: Database) -> tuple[str | None, str | None]:
     Raises `NotMigrated` where the database is of a newer version.
     """
     with db.write() as conn:
-        before = MigrationContext.configure(conn).get_current_revision()
-        if before is not None and before not in known():
-            raise NotMigrated(f"The database is of a newer version ({before}). Use that version of the hub.")
-        if before != newest():
-            config = Config()
-            config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-            config.set_main_option("path_separator", "os")
-            config.attributes["connection"] = conn
-            command.upgrade(config, "head")
-        return before, MigrationContext.configure(conn).get_current_revision()
+        return migrate(conn, newest())
+
+
+def migrate(conn: sa.Connection, revision: str) -> tuple[str | None, str | None]:
+    """Bring the database to the schema of this revision; gives the one before and after."""
+    before = MigrationContext.configure(conn).get_current_revision()
+    for each in (before, revision):
+        if each is not None and each not in known():
+            raise NotMigrated(f"The database is of a newer version ({each}). Use that version of the hub.")
+    if before != revision:
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+        config.set_main_option("path_separator", "os")
+        config.attributes["connection"] = conn
+        command.upgrade(config, revision)
+    return before, MigrationContext.configure(conn).get_current_revision()
 
 
 def differences(db: Database) -> list[str]:
