@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from hub import registry
 from hub.cli.base import actor, json_option, opened, say
-from hub.lti_tool import platforms
+from hub.lti_tool import platforms, registering
 from hub.lti_tool.platforms import NewPlatform, Platform
 from hub.runtime import Hub
 
@@ -22,13 +23,14 @@ def platform() -> None:
 @platform.command()
 @click.argument("name")
 @click.option("--connector", metavar="NAME", help="The system that it belongs to; without it one of its name is made.")
-@click.option("--issuer", required=True, metavar="URL", help="What it calls itself (iss), letter by letter.")
-@click.option("--client-id", required=True, metavar="ID", help="What it calls the hub.")
-@click.option("--auth-url", required=True, metavar="URL", help="Its authentication endpoint.")
-@click.option("--token-url", required=True, metavar="URL", help="Its token endpoint.")
-@click.option("--jwks-url", required=True, metavar="URL", help="Where its public keys are.")
+@click.option("--register", metavar="URL", help="Its registration address: everything else is asked there.")
+@click.option("--issuer", metavar="URL", help="What it calls itself (iss), letter by letter.")
+@click.option("--client-id", metavar="ID", help="What it calls the hub.")
+@click.option("--auth-url", metavar="URL", help="Its authentication endpoint.")
+@click.option("--token-url", metavar="URL", help="Its token endpoint.")
+@click.option("--jwks-url", metavar="URL", help="Where its public keys are.")
 @click.option(
-    "--deployment", "deployments", required=True, multiple=True, metavar="ID",
+    "--deployment", "deployments", multiple=True, metavar="ID",
     help="What it calls a deployment of the hub; may be repeated.",
 )  # fmt: skip
 @click.option("--token-audience", metavar="A", help="What its token endpoint wants as aud, where that is not its URL.")
@@ -37,29 +39,40 @@ def platform() -> None:
 def add(
     name: str,
     connector: str | None,
-    issuer: str,
-    client_id: str,
-    auth_url: str,
-    token_url: str,
-    jwks_url: str,
+    register: str | None,
     deployments: tuple[str, ...],
     token_audience: str | None,
     internal: bool,
     as_json: bool,
+    **entered: str | None,
 ) -> None:
-    """Register the platform NAME; prints what its administrator enters on the other side."""
-    new = NewPlatform(
-        name=name,
-        issuer=issuer,
-        client_id=client_id,
-        auth_url=auth_url,
-        token_url=token_url,
-        jwks_url=jwks_url,
-        deployments=tuple(dict.fromkeys(deployments)),
-        token_audience=token_audience,
-        internal=internal,
-    )
+    """Register the platform NAME; prints what its administrator enters on the other side.
+
+    With --register by LTI Dynamic Registration, else with everything that it says of itself.
+    """
     with opened() as hub:
+        if register is not None:
+            _refuse_both(entered, deployments, token_audience)
+            start = registering.read_start(register)
+            made = registering.register(hub, name, start, by=actor(), connector=connector, internal=internal)
+            with hub.db.read() as conn:
+                value = _registration(conn, hub, made)
+            say(value, as_json, f"{name} is registered, on both sides:", *_lines(value))
+            return
+        told = _require_all(entered)
+        if not deployments:
+            raise click.UsageError("Missing option '--deployment'.")
+        new = NewPlatform(
+            name=name,
+            issuer=told["issuer"],
+            client_id=told["client_id"],
+            auth_url=told["auth_url"],
+            token_url=told["token_url"],
+            jwks_url=told["jwks_url"],
+            deployments=tuple(dict.fromkeys(deployments)),
+            token_audience=token_audience,
+            internal=internal,
+        )
 
         def work(conn: sa.Connection) -> dict[str, Any]:
             made = platforms.add(conn, hub, new, by=actor(), connector=connector)
@@ -67,6 +80,42 @@ def add(
 
         value = hub.db.run(work)
     say(value, as_json, f"{name} is registered. Enter on its side:", *_lines(value))
+
+
+def _refuse_both(entered: Mapping[str, str | None], deployments: tuple[str, ...], audience: str | None) -> None:
+    if any(entered.values()) or deployments or audience:
+        raise click.UsageError("With --register the platform says everything itself: leave the other options out.")
+
+
+def _require_all(entered: Mapping[str, str | None]) -> dict[str, str]:
+    """The options that a platform is described by; each is needed where it does not register itself."""
+    for option, value in entered.items():
+        if value is None:
+            raise click.UsageError(f"Missing option '--{option.replace('_', '-')}'. Or give --register.")
+    return {option: value or "" for option, value in entered.items()}
+
+
+@platform.command()
+@click.argument("name")
+@click.option("--internal", is_flag=True, help="Allow http and private or loopback addresses for this system.")
+@json_option
+def invite(name: str, internal: bool, as_json: bool) -> None:
+    """Print the address with which an LMS registers the hub as its tool, to be called NAME here; good once."""
+    with opened() as hub:
+        url = registering.invite(hub, registering.Invitation(name, internal), by=actor())
+    say({"registration_url": url}, as_json, url)
+
+
+@platform.command()
+@click.argument("name")
+@json_option
+def update(name: str, as_json: bool) -> None:
+    """Tell the platform NAME again what the hub is, where it registered the hub dynamically."""
+    with opened() as hub:
+        with hub.db.read() as conn:
+            found = platforms.named(conn, name)
+        registering.update(hub, found, by=actor())
+    say({"name": name}, as_json, f"{name} knows the hub as it is now.")
 
 
 @platform.command("list")

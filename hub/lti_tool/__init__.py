@@ -15,7 +15,7 @@ from hub.lti_tool import frames
 from hub.lti_tool.keysets import KeySets
 from hub.lti_tool.logins import purge
 from hub.lti_tool.picker import Picker
-from hub.lti_tool.views import Views, connect, key_set
+from hub.lti_tool.views import Views, connect, key_set, register
 
 __all__ = ["create_blueprint", "purge"]
 
@@ -27,6 +27,7 @@ def create_blueprint() -> flask.Blueprint:
     blueprint.add_url_rule("/lti/tool/login", "login", views.login, methods=["GET", "POST"])
     blueprint.add_url_rule("/lti/tool/launch", "launch", views.launch, methods=["GET", "POST"])
     blueprint.add_url_rule("/lti/tool/connect", "connect", connect)
+    blueprint.add_url_rule("/lti/tool/register", "register", register)
     picker = Picker(SigningKeys())
     blueprint.add_url_rule("/lti/tool/select", "select", picker.show)
     blueprint.add_url_rule("/lti/tool/select", "answer", picker.answer, methods=["POST"])

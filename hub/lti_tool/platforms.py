@@ -66,7 +66,9 @@ class PlatformDeployment:
 
 @dataclass(frozen=True, slots=True)
 class NewPlatform:
-    """What an administrator says of a platform."""
+    """What an administrator says of a platform, or the platform of itself; ``registration_token`` is sealed.
+
+    Only one that registered itself may be without a deployment: its first launch names it."""
 
     name: str
     issuer: str
@@ -77,11 +79,13 @@ class NewPlatform:
     deployments: tuple[str, ...]
     token_audience: str | None = None
     internal: bool = False
+    registration_url: str | None = None
+    registration_token: bytes | None = None
 
 
 def find(conn: sa.Connection, name: str) -> Platform | None:
     """The platform of that name."""
-    row = conn.execute(sa.select(platforms).where(platforms.c.name == name)).first()
+    row = conn.execute(_select().where(platforms.c.name == name)).first()
     return None if row is None else _platform(row)
 
 
@@ -96,7 +100,7 @@ def named(conn: sa.Connection, name: str) -> Platform:
 
 def get(conn: sa.Connection, platform_id: int) -> Platform:
     """The platform with that number."""
-    row = conn.execute(sa.select(platforms).where(platforms.c.id == platform_id)).first()
+    row = conn.execute(_select().where(platforms.c.id == platform_id)).first()
     if row is None:
         raise NotFound("unknown_platform", f"There is no platform number {platform_id}.")
     return _platform(row)
@@ -104,14 +108,14 @@ def get(conn: sa.Connection, platform_id: int) -> Platform:
 
 def list_all(conn: sa.Connection) -> tuple[Platform, ...]:
     """All of them, by name. There is one per institution."""
-    return tuple(_platform(row) for row in conn.execute(sa.select(platforms).order_by(platforms.c.name)))
+    return tuple(_platform(row) for row in conn.execute(_select().order_by(platforms.c.name)))
 
 
 def of_issuer(conn: sa.Connection, issuer: str) -> tuple[Platform, ...]:
     """The registrations with an issuer: each of its ``client_id`` is one. Whatever text it is."""
     if not _ID.fullmatch(issuer):
         return ()
-    query = sa.select(platforms).where(platforms.c.issuer == issuer).order_by(platforms.c.id)
+    query = _select().where(platforms.c.issuer == issuer).order_by(platforms.c.id)
     return tuple(_platform(row) for row in conn.execute(query))
 
 
@@ -151,8 +155,10 @@ def add(conn: sa.Connection, hub: Hub, new: NewPlatform, *, by: str, connector: 
         "internal": new.internal,
         "disabled": False,
         "created_at": hub.clock(),
+        "registration_url": new.registration_url,
+        "registration_token": new.registration_token,
     }
-    found = insert_new(conn, platforms, [row], returning=platforms.c)
+    found = insert_new(conn, platforms, [row], returning=_COLUMNS)
     if not found:
         raise _taken(conn, new)
     platform = _platform(found[0])
@@ -205,6 +211,13 @@ def note_refusal(conn: sa.Connection, hub: Hub, platform_id: int, check: str, wh
     conn.execute(sa.update(platforms).where(platforms.c.id == platform_id).values(refusal=orjson.dumps(said).decode()))
 
 
+def find_registration(conn: sa.Connection, platform_id: int) -> tuple[str, bytes] | None:
+    """Where a dynamic registration can be read and changed, and the sealed token for it."""
+    query = sa.select(platforms.c.registration_url, platforms.c.registration_token)
+    row = conn.execute(query.where(platforms.c.id == platform_id)).first()
+    return None if row is None or row.registration_url is None else (row.registration_url, row.registration_token)
+
+
 def registration(hub: Hub, platform: Platform, deployed: Iterable[PlatformDeployment]) -> dict[str, Any]:
     """What the platform's administrator enters on the other side, and by what names it is known here."""
     tool = f"{hub.base_url}/lti/tool"
@@ -228,9 +241,7 @@ def registration(hub: Hub, platform: Platform, deployed: Iterable[PlatformDeploy
 
 def check(new: NewPlatform) -> None:
     """Refuse a registration with which no launch could succeed."""
-    if not _NAME.fullmatch(new.name):
-        action = "Use up to 64 letters, digits, dots, hyphens and underscores, such as lms-ministry."
-        raise HubError("name", f"{new.name[:80]!r} is no name of a platform.", action=action)
+    _check_spelling(new.name)
     addresses = {"issuer": new.issuer, "authentication URL": new.auth_url, "token URL": new.token_url,
                  "JWKS URL": new.jwks_url}  # fmt: skip
     for what, url in addresses.items():
@@ -241,9 +252,22 @@ def check(new: NewPlatform) -> None:
             raise HubError(what, f"{what} must have 1 to {LONGEST_ID} ASCII characters.", action=action)
     if new.token_audience is not None and not 0 < len(new.token_audience) <= 2000:
         raise HubError("token_audience", "The token audience is empty or too long.", action="Leave it out.")
-    if not new.deployments or len(new.deployments) > MOST_DEPLOYMENTS:
-        raise HubError("deployments", "A platform has deployments.", action="Give --deployment at least once.")
+    if len(new.deployments) > MOST_DEPLOYMENTS:
+        raise HubError("deployments", f"A platform has at most {MOST_DEPLOYMENTS} deployments.", action="Split it.")
     _check_deployments(new.deployments)
+
+
+def check_name(conn: sa.Connection, name: str) -> None:
+    """Refuse what a new platform cannot be called."""
+    _check_spelling(name)
+    if find(conn, name):
+        raise HubError("name_taken", f"There is a platform {name} already.", action="Choose another name.", status=409)
+
+
+def _check_spelling(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        action = "Use up to 64 letters, digits, dots, hyphens and underscores, such as lms-ministry."
+        raise HubError("name", f"{name[:80]!r} is no name of a platform.", action=action)
 
 
 def _check_deployments(ids: Iterable[str]) -> None:
@@ -260,6 +284,14 @@ def _taken(conn: sa.Connection, new: NewPlatform) -> HubError:
         detail = f"{new.issuer} with the client_id {new.client_id} is registered already."
         action = "`wkmb platform list` shows its name."
     return HubError("name_taken", detail, action=action, status=409)
+
+
+#: What `Platform` is made of.
+_COLUMNS = tuple(platforms.c[name] for name in Platform.__dataclass_fields__)
+
+
+def _select() -> sa.Select[Any]:
+    return sa.select(*_COLUMNS)
 
 
 # Rows ------------------------------------------------------------------------------------------------------------

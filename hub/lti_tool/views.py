@@ -13,10 +13,10 @@ import sqlalchemy as sa
 import structlog
 from flask_babel import gettext as _
 
-from hub import accounts, headers, learners
+from hub import accounts, headers, learners, limits
 from hub.errors import HubError
 from hub.lti import keys, launches
-from hub.lti_tool import cookies, entry, frames, logins, people, platforms
+from hub.lti_tool import cookies, entry, frames, logins, people, platforms, registering
 from hub.lti_tool.claims import LaunchRefused
 from hub.lti_tool.entry import Accepted, Repeated
 from hub.lti_tool.keysets import KeySets
@@ -31,6 +31,9 @@ log = structlog.get_logger()
 
 #: The parameters of a login (LTI 1.3 Core 4.1); others mean nothing to the hub.
 LOGIN = ("iss", "login_hint", "target_link_uri", "lti_message_hint", "client_id", "lti_deployment_id")
+
+#: Registrations per address and minute in which it may fail and be tried again.
+REGISTRATIONS = 10
 
 #: Marks a request that our own page has sent again, so that it is not sent a third time.
 REPOSTED = "hub_reposted"
@@ -84,6 +87,18 @@ def key_set() -> flask.Response:
     response = flask.Response(orjson.dumps(published), content_type="application/json")
     response.headers["Cache-Control"] = "public, max-age=3600"
     return response
+
+
+def register() -> flask.typing.ResponseReturnValue:
+    """An LMS's registration window: it opens our invitation with its configuration and its token (section 3.1)."""
+    hub, given = current(), read_parameters()
+    address = flask.request.remote_addr or ""
+    if not limits.allow(hub, "tool-register", address, most=REGISTRATIONS, seconds=60):
+        raise HubError("slow_down", _("Too many registrations from this address. Try again in a minute."), status=429)
+    start = registering.Start(given.get("openid_configuration", ""), given.get("registration_token", ""))
+    made = registering.accept(hub, given.get("invitation", ""), start)
+    log.info("registered_as_tool", platform=made.name)
+    return for_platform(made, "lti_tool/registered.html")
 
 
 def connect() -> flask.typing.ResponseReturnValue:

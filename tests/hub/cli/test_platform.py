@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
 Terminal = Any
 LMS = ("--issuer", "https://lms.example", "--client-id", "abc", "--auth-url", "https://lms.example/auth",
@@ -85,3 +86,22 @@ def test_a_registration_is_made_once(wkmb: Terminal) -> None:
     assert "There is a platform moodle already" in wkmb.refused("platform", "add", "moodle", *LMS)
     assert "registered already" in wkmb.refused("platform", "add", "again", *LMS)
     assert [each["name"] for each in wkmb.json("platform", "list")] == ["moodle"]
+
+
+def test_the_hub_is_registered_dynamically(wkmb: Terminal, httpserver: HTTPServer) -> None:
+    base = httpserver.url_for("").rstrip("/")
+    names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "registration_endpoint")
+    offered = {"issuer": base, **{name: f"{base}/{name}" for name in names}}
+    httpserver.expect_request("/configuration").respond_with_json(offered)
+    told = {"client_id": "abc", "https://purl.imsglobal.org/spec/lti-tool-configuration": {"deployment_id": "5"}}
+    httpserver.expect_request("/registration_endpoint", "POST").respond_with_json(told)
+
+    made = wkmb.json(
+        "platform", "add", "moodle", "--register", f"{base}/configuration?registration_token=t", "--internal"
+    )
+
+    assert (made["issuer"], made["client_id"], made["deployments"]) == (base, "abc", {"5": "active"})
+    assert made["token_url"] == f"{base}/token_endpoint"
+    assert "offers no address" in wkmb.refused("platform", "update", "moodle")
+    assert "leave the other options out" in wkmb.refused("platform", "add", "m", "--register", base, *LMS, code=2)
+    assert wkmb.json("platform", "invite", "lain")["registration_url"].startswith(f"{TOOL}/register?invitation=")
