@@ -340,6 +340,13 @@ def tool_of_connector(conn: sa.Connection, connector_id: int) -> Tool | None:
     return next((tool for tool in found if not tool.disabled), found[0] if found else None)
 
 
+def launchers(conn: sa.Connection) -> dict[str, Tool]:
+    """The tool that launches a provider's courses, by the provider's name, for all who have one that works."""
+    query = sa.select(connectors.c.name.label("provider"), *tools.c).join(tools, tools.c.connector == connectors.c.id)
+    rows = conn.execute(query.where(~tools.c.disabled).order_by(tools.c.id.desc()))
+    return {row.provider: _tool(row) for row in rows}
+
+
 def deployments_of(conn: sa.Connection, tool_id: int) -> tuple[Deployment, ...]:
     """A tool's deployments, the first one added first."""
     query = sa.select(deployments).where(deployments.c.tool == tool_id).order_by(deployments.c.id)

@@ -68,8 +68,8 @@ def _run() -> None:
 
 
 def _serve(port: int, sandbox_port: int) -> None:
-    require_free("127.0.0.1", port, "choose another port: make run port=8081")
-    require_free("127.0.0.1", sandbox_port, "choose another port for the sandbox LMS: make run sandbox_port=8091")
+    require_free("127.0.0.1", port, f"choose another port: make run port={port + 1}")
+    require_free("127.0.0.1", sandbox_port, f"choose another port: make run sandbox_port={sandbox_port + 1}")
     url = f"http://127.0.0.1:{port}"
     serve_at(url)
     home = settings().home

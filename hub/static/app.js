@@ -11,6 +11,7 @@
 
   // <div data-live="/hours">: the part of a page that changes when the worker is done. Asked for only while the page
   // is looked at: often at first and after coming back to it, then less and less.
+  const allowed = (part) => part.querySelector("[data-origins]")?.dataset.origins;
   const SOON = 1200;
   const LATE = 20000;
   for (const part of document.querySelectorAll("[data-live]")) {
@@ -28,7 +29,10 @@
         if (answer.status === 200) {
           etag = answer.headers.get("ETag") || "";
           const held = part.contains(document.activeElement) ? document.activeElement.id : "";
+          const origins = allowed(part);
           part.innerHTML = await answer.text();
+          // Where forms may go was decided when the page was loaded; a course of another system needs a page that knows it.
+          if (allowed(part) !== origins) window.location.reload();
           if (held && document.getElementById(held)) document.getElementById(held).focus();
           wait = SOON;
         }

@@ -12,12 +12,13 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import accounts, headers, learners, ledger, plan, registry
+from hub import accounts, learners, ledger, plan
 from hub.catalogue import Listed, Snapshot, expected_centi_jp
 from hub.errors import NotFound, Refused
 from hub.lti import launches
 from hub.runtime import Hub, current
 from hub.web import layout, overview, texts
+from hub.web.starting import startable
 from mappings.course import Course
 from mappings.policy import Policy
 
@@ -91,14 +92,16 @@ def index() -> flask.typing.ResponseReturnValue:
     with hub.db.read() as conn:
         courses = hub.courses.current(conn)
         policy = hub.policies.active(conn, hub.today().year)
-    found = [each for each in courses.listed if filters.take(each)]
-    offers = [Offer(each, expected_centi_jp(each.course, policy, hub.today())) for each in found]
-    page, is_last = _page(offers, courses.by_id.get(after), filters.sort, policy, hub.today())
+        found = [each for each in courses.listed if filters.take(each)]
+        offers = [Offer(each, expected_centi_jp(each.course, policy, hub.today())) for each in found]
+        page, is_last = _page(offers, courses.by_id.get(after), filters.sort, policy, hub.today())
+        starts = startable(conn, [offer.listed for offer in page])
     following = "" if is_last else flask.url_for("catalogue.index", **filters.arguments(), after=page[-1].listed.id)  # type: ignore[arg-type]
     return flask.render_template(
         "catalogue/index.html",
         filters=filters,
         offers=page,
+        starts=starts,
         next_url=following,
         first_url=flask.url_for("catalogue.index", **filters.arguments()) if after else "",  # type: ignore[arg-type]
         is_empty=not courses.listed,
@@ -177,7 +180,7 @@ def _show(course_id: int, refused: launches.LaunchRefused | None = None) -> flas
             )
         policy = hub.policies.active(conn, today.year)
         mine = _mine(conn, hub, listed)
-        can_launch = _allow_launch(conn, listed)
+        starts = startable(conn, [listed])
     page = flask.render_template(
         "catalogue/course.html",
         listed=listed,
@@ -188,7 +191,7 @@ def _show(course_id: int, refused: launches.LaunchRefused | None = None) -> flas
         required=overview.required(listed.course, policy),
         competencies=_competencies(listed.course),
         mine=mine,
-        can_launch=can_launch,
+        can_launch=bool(starts),
         refused=refused,
         removed=flask.request.args.get("removed", 0, int) == listed.id,
         texts=texts,
@@ -232,14 +235,3 @@ def _mine(conn: sa.Connection, hub: Hub, listed: Listed) -> MyCourse | None:
         ),
         todos=overview.todos((each for each in year.pending if each.course == listed.course.id), courses),
     )
-
-
-def _allow_launch(conn: sa.Connection, listed: Listed) -> bool:
-    """Whether the course can be started here. Its page then lets the form be redirected to the tool's login."""
-    if not listed.course.launch_url:
-        return False
-    connector = registry.find_connector(conn, listed.course.provider)
-    tool = None if connector is None else registry.tool_of_connector(conn, connector.id)
-    if tool is not None:
-        headers.allow_form_action(tool.login_url)
-    return tool is not None

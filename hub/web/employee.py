@@ -21,7 +21,7 @@ from hub.errors import NotFound, Refused
 from hub.learners import Learner
 from hub.ledger import Entry, Year
 from hub.runtime import Hub, current
-from hub.web import overview, texts, words
+from hub.web import overview, starting, texts, words
 from hub.web import session as session_pages
 from lrs import query
 from mappings.rules import jp_text
@@ -106,6 +106,7 @@ def _live() -> tuple[str, str]:
     hub = current()
     with hub.db.read() as conn:
         mine = read_mine(conn, hub, hub.today().year)
+        starts = starting.startable(conn, [planned.listed for planned in mine.plan])
     hours = overview.hours(mine.year.entries, mine.courses)
     part = flask.render_template(
         "employee/live.html",
@@ -114,6 +115,8 @@ def _live() -> tuple[str, str]:
         hours=[hour for hour in hours if hour.is_live],
         taken_back=overview.taken_back(hours),
         todos=overview.todos(mine.year.pending, mine.courses),
+        starts=starts,
+        origins=starting.origins(),
         texts=texts,
     )
     return part, sha256(part.encode()).hexdigest()[:20]
@@ -129,9 +132,16 @@ def show_plan() -> flask.typing.ResponseReturnValue:
     year = asked_year(hub)
     with hub.db.read() as conn:
         mine = read_mine(conn, hub, year)
+        starts = starting.startable(conn, [planned.listed for planned in mine.plan])
     removed = mine.courses.by_id.get(flask.request.args.get("removed", 0, int))
     return flask.render_template(
-        "employee/plan.html", mine=mine, progress=mine.progress, removed=removed, years=_years(hub, year), texts=texts
+        "employee/plan.html",
+        mine=mine,
+        progress=mine.progress,
+        removed=removed,
+        years=_years(hub, year),
+        starts=starts,
+        texts=texts,
     )
 
 

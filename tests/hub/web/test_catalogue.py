@@ -85,7 +85,7 @@ def test_each_course_says_what_it_is_worth(budi):
 
     assert "Ethics Seminar Seminar or conference 4 JP" in page
     assert "JP as reported Ended" in page
-    assert "8 JP Can be started here" in page
+    assert "8 JP Start learning" not in page, "its institution is not connected"
 
 
 @pytest.mark.parametrize("sort", ["title", "jp", "newest"])
@@ -182,7 +182,31 @@ def test_the_page_lets_its_form_be_redirected_to_the_tool_and_nowhere_else(world
 
     policy = budi.get(page_of(world, LAUNCHED)).headers["Content-Security-Policy"]
     assert f"form-action 'self' {TOOL};" in policy
-    assert f"form-action 'self' {TOOL};" not in budi.get("/courses").headers["Content-Security-Policy"]
+    assert "form-action 'self';" in budi.get("/transcript").headers["Content-Security-Policy"]
+
+
+def test_a_course_is_started_wherever_it_is_shown(world, budi):
+    connect_tool(world)
+    address = page_of(world, LAUNCHED)
+    budi.post(f"{address}/plan", address, do="add")
+
+    for page in ("/courses", "/plan", "/"):
+        answer = budi.get(page)
+
+        assert answer.text.count(f'form="start" formaction="{address}/launch"') == 1, page
+        assert answer.text.count('<form id="start" method="post"') == 1, page
+        assert f"form-action 'self' {TOOL};" in answer.headers["Content-Security-Policy"], page
+    assert budi.post(f"{address}/launch", "/").status_code == 303
+
+
+def test_who_learns_nothing_here_is_offered_no_start(world):
+    connect_tool(world)
+
+    page = person(world, "auditor").get("/courses")
+
+    assert "formaction" not in page.text
+    assert "8 JP Can be started here" in words_of(page).replace("\xa0", " ")
+    assert "form-action 'self';" in page.headers["Content-Security-Policy"]
 
 
 def test_a_course_whose_system_is_not_connected_says_so(world, budi):

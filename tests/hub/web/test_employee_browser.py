@@ -191,7 +191,8 @@ def test_a_course_is_started_in_the_browser_and_its_hours_appear(
         page.goto(f"{hub.url}/courses")
         follow(page, page.get_by_role("link", name=TITLE))
         follow(page, page.locator("form[action$='/plan'] button"))
-        follow(page, page.locator("form[action$='/launch'] button"), f"{lms}/learn/*")
+        page.goto(hub.url)
+        follow(page, page.get_by_role("button", name=f"Mulai belajar: {TITLE}"), f"{lms}/learn/*")
         launch = page.url.rsplit("/", 1)[1]
 
         page.goto(hub.url)
