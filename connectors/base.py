@@ -77,12 +77,14 @@ class Check:
     """One line of the admin's "test" button: a tick, or the reason and what to do.
 
     `code` names the check, `reason` the outcome (both stable, for translation); `detail` is an English sentence.
+    `subject` is the one of several things that was looked at, where a system has several.
     """
 
     code: str
     outcome: Literal["ok", "warning", "failed", "skipped"]
     reason: str
     detail: str
+    subject: str = ""
 
 
 class Connector(Protocol):

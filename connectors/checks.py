@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -60,6 +60,24 @@ def check_jwks(session: requests.Session, url: str) -> Check:
     if not isinstance(keys, list):
         return Check("jwks", "failed", "not_jwks", f"{describe(url)} holds no JSON Web Key Set. Check the address.")
     return _judge([key for key in keys if isinstance(key, dict)], describe(url))
+
+
+def find_redirect(session: requests.Session, url: str) -> str | Check:
+    """Where an address sends a browser; as a check where it sends it nowhere."""
+    try:
+        response = session.get(url, allow_redirects=False)
+    except ConnectorError as error:
+        return failed("dry_launch", error)
+    location = response.headers.get("Location", "")
+    if response.is_redirect and location:
+        return urljoin(url, location)
+    where = f"{describe(url)} answered {response.status_code}"
+    if response.ok:
+        # Some tools see to cookies first, by a page with a script.
+        detail = f"{where} with a page, where most tools send the browser back. Open a course to try it."
+        return Check("dry_launch", "skipped", "page", detail)
+    detail = f"{where} to the beginning of a launch. Compare client_id and addresses on both sides."
+    return Check("dry_launch", "failed", "login_refused", detail)
 
 
 def _judge(keys: list[dict[str, Any]], where: str) -> Check:

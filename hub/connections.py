@@ -7,20 +7,28 @@ looked up what it would need and when it last reported. The newest findings of e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import orjson
+import requests
 import sqlalchemy as sa
 
 from connectors import checks
 from connectors.base import Check, ConnectorError
 from connectors.external_lrs import ExternalLRS
+from connectors.http import describe
 from hub import pulls, registry, siasn, sync
+from hub.lti import claims, launches, tokens
+from hub.lti.claims import AuthenticationRequest
+from hub.lti.keys import SigningKeys
+from hub.lti.scopes import MEMBERSHIP_READ
 from hub.lti_tool import platforms
 from hub.lti_tool.platforms import Platform, PlatformDeployment
+from hub.lti_tool.services import Services
 from hub.registry import Connector, Credential, Deployment, Tool
 from hub.tables import connection_tests
 from lrs import query
@@ -76,11 +84,56 @@ def test_tool(hub: Hub, tool: Tool, deployed: tuple[Deployment, ...]) -> Iterato
     if not any(not each.disabled for each in deployed):
         yield Check("deployments", "failed", "no_deployment", f"Every deployment of {tool.name} is disabled.")
     with hub.new_session(internal=tool.internal) as session:
-        yield from checks.check_address(session, tool.login_url, hub.clock)
+        answered = checks.check_address(session, tool.login_url, hub.clock)
+        yield from answered
         if tool.jwks_url is None:
             yield Check("public_key", "ok", "entered", "Its public key is entered here.")
         else:
             yield checks.check_jwks(session, tool.jwks_url)
+        if not tool.disabled and answered[0].outcome == "ok":
+            yield _dry_launch(session, hub, tool, deployed)
+    with hub.db.read() as conn:
+        yield _check_token_use(tool, tokens.last_granted(conn, tool.id))
+
+
+def _dry_launch(session: requests.Session, hub: Hub, tool: Tool, deployed: tuple[Deployment, ...]) -> Check:
+    """Begin a launch of nobody, and judge the tool's authentication request. No id_token is ever made."""
+    parameters = {
+        "iss": hub.base_url,
+        "login_hint": "test",
+        "target_link_uri": tool.target_link_uri,
+        "lti_message_hint": "test",
+        "client_id": tool.client_id,
+        "lti_deployment_id": next((each.deployment_id for each in deployed if not each.disabled), ""),
+    }
+    answer = checks.find_redirect(session, launches.with_parameters(tool.login_url, parameters))
+    if isinstance(answer, Check):
+        return answer
+    ours = f"{hub.base_url}/lti/platform/auth"
+    address, _, query = answer.partition("?")
+    if address != ours:
+        detail = f"It sends the browser to {describe(address)}, not to {ours}. Correct it on its side."
+        return Check("dry_launch", "failed", "auth_url", detail)
+    asked = dict(parse_qsl(query, keep_blank_values=True))
+    if asked.get("client_id") != tool.client_id:
+        shown = repr(asked.get("client_id"))[:120]
+        detail = f"client_id is {shown}, not {tool.client_id}. Correct it on its side."
+        return Check("dry_launch", "failed", "client_id", detail)
+    request = AuthenticationRequest.of(asked)
+    refusal = claims.check_address(request, tool) or claims.check_request(request)
+    if refusal is not None:
+        shown = repr(asked.get(refusal.check, "missing"))[:200]
+        detail = f"{refusal.why} It sent {shown}."
+        return Check("dry_launch", "failed", "request_wrong", detail)
+    return Check("dry_launch", "ok", "launchable", "Its answer to the beginning of a launch is as it should be.")
+
+
+def _check_token_use(tool: Tool, granted_at: datetime | None) -> Check:
+    """The tool fetches tokens from the hub: whether it has done so."""
+    if granted_at is None:
+        detail = f"{tool.name} has not fetched an access token in the last hour; it does so when it sends a score."
+        return Check("token", "skipped", "no_token_yet", detail)
+    return Check("token", "ok", "token_fetched", f"It fetched an access token on {granted_at:%Y-%m-%d at %H:%M} UTC.")
 
 
 def test_platform(hub: Hub, platform: Platform, deployed: tuple[PlatformDeployment, ...]) -> Iterator[Check]:
@@ -94,8 +147,54 @@ def test_platform(hub: Hub, platform: Platform, deployed: tuple[PlatformDeployme
     if not any(each.status == platforms.ACTIVE for each in deployed):
         yield Check("deployments", "failed", "no_deployment", f"{platform.name} has no active deployment.")
     with hub.new_session(internal=platform.internal) as session:
-        yield from checks.check_address(session, platform.auth_url, hub.clock)
+        answered = checks.check_address(session, platform.auth_url, hub.clock)
+        yield from answered
         yield checks.check_jwks(session, platform.jwks_url)
+        if not platform.disabled and answered[0].outcome == "ok":
+            yield _dry_request(session, hub, platform)
+    if not platform.disabled:
+        yield _fetch_token(hub, platform)
+    if platform.refusal is not None:
+        detail = f"{platform.refusal['why']} ({platform.refusal['check']}, {platform.refusal['at'][:16]} UTC)"
+        yield Check("last_launch", "warning", "launch_refused", detail)
+
+
+def _dry_request(session: requests.Session, hub: Hub, platform: Platform) -> Check:
+    """Ask the platform to sign nobody in. It cannot; but it knows the hub and its address, or says so."""
+    parameters = {
+        "scope": "openid",
+        "response_type": "id_token",
+        "response_mode": "form_post",
+        "prompt": "none",
+        "client_id": platform.client_id,
+        "redirect_uri": f"{hub.base_url}/lti/tool/launch",
+        "login_hint": "test",
+        "state": "test",
+        "nonce": "test",
+    }
+    url = launches.with_parameters(platform.auth_url, parameters)
+    try:
+        response = session.get(url, allow_redirects=False)
+    except ConnectorError as error:
+        return checks.failed("dry_launch", error)
+    if response.status_code in (404, 405, 410) or response.status_code >= 500:
+        detail = f"{describe(url)} answered {response.status_code} to a request for a launch. Check the address."
+        return Check("dry_launch", "failed", "login_refused", detail)
+    detail = f"{describe(url)} answered {response.status_code} to a request for a launch of nobody."
+    return Check("dry_launch", "ok", "request_answered", detail)
+
+
+def _fetch_token(hub: Hub, platform: Platform) -> Check:
+    """Ask for a new access token: address, audience, our keys and our clock, as the platform sees them."""
+    try:
+        with Services(hub, SigningKeys(), platform) as services:
+            services.token(MEMBERSHIP_READ, fresh=True)
+    except ConnectorError as error:
+        if error.status in (400, 401, 403):
+            advice = "Check client_id, token audience and the hub's key set address there, and both clocks."
+            return Check("token", "failed", "token_refused", f"{error.where}: {error.why}. {advice}")
+        return checks.failed("token", error)
+    return Check("token", "ok", "token_given", "It gives the hub access tokens.")
 
 
 # Kinds -----------------------------------------------------------------------------------------------------------
@@ -115,9 +214,9 @@ def _test_lti(hub: Hub, connector: Connector) -> Iterator[Check]:
         action = f"wkmb tool add NAME --connector {connector.name}"
         yield Check("launch", "failed", "no_tool", f"{connector.name} has no tool to launch. Add one: {action}.")
     for tool, deployed in tools:
-        yield from test_tool(hub, tool, deployed)
+        yield from (replace(each, subject=tool.name) for each in test_tool(hub, tool, deployed))
     for platform, registered in launching:
-        yield from test_platform(hub, platform, registered)
+        yield from (replace(each, subject=platform.name) for each in test_platform(hub, platform, registered))
 
 
 def _test_pull(hub: Hub, connector: Connector) -> Iterator[Check]:

@@ -299,6 +299,7 @@ access_tokens = sa.Table(
     sa.Column("scopes", sa.Text, nullable=False),
     sa.Column("expires", UTCDateTime, nullable=False),
     sa.Index("ix_access_tokens_expires", "expires"),
+    sa.Index("ix_access_tokens_tool_expires", "tool", "expires"),
     info={"distribution": "id"},
 )
 

@@ -254,7 +254,10 @@ def check_values(checks: Iterable[Check]) -> list[dict[str, str]]:
 
 def check_lines(checks: Iterable[Check]) -> list[str]:
     """What a test found, a line each."""
-    return [f"{check.outcome}\t{check.code}\t{check.detail}" for check in checks]
+    return [
+        f"{check.outcome}\t{check.code}\t{check.subject + ': ' if check.subject else ''}{check.detail}"
+        for check in checks
+    ]
 
 
 # Adding ----------------------------------------------------------------------------------------------------------

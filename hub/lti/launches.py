@@ -111,7 +111,7 @@ def start(hub: Hub, *, learner: UUID, session: bytes, course_id: int, locale: st
         "client_id": target.tool.client_id,
         "lti_deployment_id": target.deployment.deployment_id,
     }
-    return _with_parameters(target.tool.login_url, parameters)
+    return with_parameters(target.tool.login_url, parameters)
 
 
 def read_hint(hub: Hub, hint: str) -> UUID | None:
@@ -261,6 +261,6 @@ def _write(
     upsert(conn, enrollments, enrollment, update=["launch", "last_at"])
 
 
-def _with_parameters(url: str, parameters: dict[str, str]) -> str:
+def with_parameters(url: str, parameters: dict[str, str]) -> str:
     """The address with further parameters; one that has a query keeps it (Moodle's login does)."""
     return f"{url}{'&' if '?' in url else '?'}{urlencode(parameters)}"

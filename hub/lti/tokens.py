@@ -124,6 +124,13 @@ def find(conn: sa.Connection, hub: Hub, authorization: str) -> Grant | None:
     return None if tool.disabled else Grant(tool, frozenset(row.scopes.split()))
 
 
+def last_granted(conn: sa.Connection, tool: int) -> datetime | None:
+    """When the tool was last given an access token that is still good."""
+    at = access_tokens.c
+    expires = conn.execute(sa.select(sa.func.max(at.expires)).where(at.tool == tool)).scalar()
+    return None if expires is None else expires - LIFE
+
+
 def purge(conn: sa.Connection, now: datetime) -> int:
     """Delete the access tokens and the memory of assertions that are over; tells how many."""
     tables = (access_tokens, used_tokens)

@@ -532,6 +532,9 @@ def connection_checks() -> dict[str, str]:
         "reports": _("Reports"),
         "launch": _("Launch"),
         "deployments": _("Deployments"),
+        "token": _("Access token"),
+        "dry_launch": _("A launch on trial"),
+        "last_launch": _("Last launch"),
     }
 
 
@@ -580,6 +583,19 @@ def connection_reasons() -> dict[str, str]:
         "expired": _("Every key is disabled or over. Add a new one."),
         "may_not_write": _("No key of it may send statements. Add one that may."),
         "never": _("It has not reported anything yet."),
+        "page": _("It shows a page before it answers. Open a course to try it."),
+        "login_refused": _("It refuses the beginning of a launch. Compare client ID and addresses on both sides."),
+        "auth_url": _("It sends people to another address than the hub’s. Correct it on its side."),
+        "client_id": _("It uses another client ID than was given to it. Correct it on its side."),
+        "request_wrong": _("Its request for a launch is refused. The reason stands below."),
+        "launchable": _("It answers the beginning of a launch as it should."),
+        "no_token_yet": _("It has not fetched an access token in the last hour. It does so when it sends a score."),
+        "token_fetched": _("It has fetched an access token."),
+        "launch_refused": _("The last launch that was refused. The reason stands below."),
+        "request_answered": _("It answers a request for a launch."),
+        "token_refused": _("It gives the hub no access token. Compare client ID, key set address and clocks."),
+        "token_given": _("It gives the hub access tokens."),
+        "no_token": _("Its answer holds no access token. Tell its administrator."),
         "reported": _("It has reported."),
         "secret_sealed": _("Its secret was sealed with another WKMB_SECRET_KEY. Start the hub with that one."),
     }  # fmt: skip

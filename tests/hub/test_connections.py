@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -23,7 +25,7 @@ from hub.runtime import Hub
 from lrs import statements
 from lrs.statements import Writer
 from siasntest.standin import StandIn
-from wkmbtest.hubs import Clock
+from wkmbtest.hubs import BASE_URL, Clock
 
 SECRET = "sixteen characters or more"
 KEYS = {"keys": [{"kty": "RSA", "kid": "1", "use": "sig", "n": "AQAB", "e": "AQAB"}]}
@@ -35,11 +37,30 @@ def other(httpserver: HTTPServer, clock: Clock) -> HTTPServer:
     clock.now = datetime.now(UTC)
 
     def answer(request: Request) -> Response:
+        if request.path == "/login" and "lti_message_hint" in request.args:
+            return Response(status=302, headers={"Location": asked_of(request)})
         body = orjson.dumps(KEYS if request.path == "/jwks" else {})
         return Response(body, content_type="application/json")
 
     httpserver.expect_request(re.compile("/(login|jwks)")).respond_with_handler(answer)
     return httpserver
+
+
+def asked_of(request: Request, **changed: str) -> str:
+    """The authentication request with which a tool answers the beginning of a launch."""
+    told = {
+        "client_id": request.args["client_id"],
+        "redirect_uri": f"{request.host_url}launch",
+        "scope": "openid",
+        "response_type": "id_token",
+        "response_mode": "form_post",
+        "prompt": "none",
+        "nonce": "n",
+        "state": "s",
+        "login_hint": request.args["login_hint"],
+        "lti_message_hint": request.args["lti_message_hint"],
+    }
+    return f"{BASE_URL}/lti/platform/auth?{urlencode(told | changed)}"
 
 
 def connector(hub: Hub, kind: str, name: str = "lan") -> Connector:
@@ -80,7 +101,43 @@ def test_a_tool_that_answers_passes_every_check(hub: Hub, other: HTTPServer) -> 
         "tls": ("warning", "plain_http"),
         "clock": ("ok", "in_step"),
         "jwks": ("ok", "keys"),
+        "dry_launch": ("ok", "launchable"),
+        "token": ("skipped", "no_token_yet"),
     }
+    assert {each.subject for each in checks} == {"lan"}
+
+
+Answer = Callable[[Request], Response]
+
+
+def goes_to(where: Callable[[Request], str]) -> Answer:
+    return lambda request: Response(status=303, headers={"Location": where(request)})
+
+
+DRY: dict[str, tuple[Answer, tuple[str, str], str]] = {
+    "elsewhere": (goes_to(lambda _: "https://other.example/auth?x=1"), ("failed", "auth_url"), "other.example/auth"),
+    "another client": (goes_to(lambda r: asked_of(r, client_id="old")), ("failed", "client_id"), "'old'"),
+    "another address": (
+        goes_to(lambda r: asked_of(r, redirect_uri="https://old.example/")), ("failed", "request_wrong"), "old.example"
+    ),
+    "another way": (goes_to(lambda r: asked_of(r, response_mode="query")), ("failed", "request_wrong"), "'query'"),
+    "refusal": (lambda _: Response(status=400), ("failed", "login_refused"), "answered 400"),
+    "page": (lambda _: Response("<script>"), ("skipped", "page"), "answered 200"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DRY)
+def test_a_launch_on_trial_says_what_the_tool_does_wrong(hub: Hub, other: HTTPServer, case: str) -> None:
+    answer, outcome, said = DRY[case]
+    made = tool(hub, other.url_for("").rstrip("/"))
+    other.clear()
+    other.expect_oneshot_request("/login").respond_with_json({})
+    other.expect_request("/login").respond_with_handler(answer)
+
+    checks = connections.test(hub, made.connector)
+
+    assert found(checks)["dry_launch"] == outcome
+    assert said in next(each.detail for each in checks if each.code == "dry_launch")
 
 
 def test_what_was_found_is_kept_the_newest_only(hub: Hub, other: HTTPServer, clock: Clock) -> None:
@@ -103,7 +160,11 @@ def test_a_tool_that_is_not_there_says_so(hub: Hub) -> None:
 
     checks = connections.test(hub, made.connector)
 
-    assert found(checks) == {"reachable": ("failed", "refused"), "jwks": ("failed", "refused")}
+    assert found(checks) == {
+        "reachable": ("failed", "refused"),
+        "jwks": ("failed", "refused"),
+        "token": ("skipped", "no_token_yet"),
+    }
     kept = last(hub, made.connector)
     assert kept is not None
     assert kept.has_failed
@@ -145,15 +206,25 @@ def test_an_lms_that_launches_the_hub(hub: Hub, other: HTTPServer) -> None:
         jwks_url=f"{base}/jwks", deployments=("1",), internal=True,
     )  # fmt: skip
     made = hub.db.run(lambda conn: platforms.add(conn, hub, new, by="test"))
+    other.expect_request("/token").respond_with_json({"access_token": "t", "expires_in": 3600})
 
+    assert found(connections.test(hub, made.connector)) == {
+        "reachable": ("ok", "answered"),
+        "tls": ("warning", "plain_http"),
+        "clock": ("ok", "in_step"),
+        "jwks": ("ok", "keys"),
+        "dry_launch": ("ok", "request_answered"),
+        "token": ("ok", "token_given"),
+    }
+
+    hub.db.run(lambda conn: platforms.note_refusal(conn, hub, made.id, "aud", "aud is 'x', not the client_id hub."))
+    other.clear()
+    other.expect_request("/token").respond_with_json({"error": "invalid_client"}, status=401)
     checks = connections.test(hub, made.connector)
 
-    assert {check.code: check.outcome for check in checks} == {
-        "reachable": "ok",
-        "tls": "warning",
-        "clock": "ok",
-        "jwks": "ok",
-    }
+    assert found(checks)["token"] == ("failed", "token_refused")
+    assert found(checks)["jwks"][0] == "failed"
+    assert "aud is 'x'" in next(each.detail for each in checks if each.code == "last_launch")
 
 
 # Reports

@@ -19,6 +19,7 @@ depends_on = None
 def upgrade() -> None:
     op.add_column("platforms", sa.Column("registration_url", sa.Text(), nullable=True))
     op.add_column("platforms", sa.Column("registration_token", sa.LargeBinary(), nullable=True))
+    op.create_index("ix_access_tokens_tool_expires", "access_tokens", ["tool", "expires"], unique=False)
     op.create_table(
         "platform_tokens",
         sa.Column("platform", sa.Integer(), autoincrement=False, nullable=False),
