@@ -9,7 +9,7 @@ Builders give xAPI 1.0.3 statements: every LRS reads them, also one of version 2
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid5
@@ -20,7 +20,15 @@ VERBS = {
 } | {
     "certified": "https://w3id.org/xapi/tla/verbs/certified",
     "voided": ADL_VERB + "voided",
+    # The steps of a follow-up plan (RTL).
+    "planned": "https://w3id.org/xapi/tla/verbs/planned",
+    "submitted": "https://w3id.org/xapi/dod-isd/verbs/submitted",
+    "approved": "https://w3id.org/xapi/tla/verbs/approved",
+    "returned": "http://activitystrea.ms/reject",
+    "realised": "https://w3id.org/xapi/dod-isd/verbs/implemented",
+    "evaluated": "https://w3id.org/xapi/acrossx/verbs/evaluated",
 }
+PLAN_TYPE = "https://w3id.org/xapi/acrossx/activities/learning-plan"
 COURSE_TYPE = "http://adlnet.gov/expapi/activities/course"
 
 #: What an AGS score says beyond an xAPI result; read by the mappings' vocabulary.
@@ -28,6 +36,8 @@ LINEITEM = "urn:wkmb:ags:lineitem"
 ACTIVITY_PROGRESS = "urn:wkmb:ags:activity-progress"
 GRADING_PROGRESS = "urn:wkmb:ags:grading-progress"
 SCORE_GIVEN = "urn:wkmb:ags:score-given"
+#: The items of a follow-up plan; read by `mappings.rtl`.
+RTL_ITEMS = "urn:wkmb:rtl:items"
 #: What a certificate says.
 CERTIFICATE_NUMBER = "urn:wkmb:certificate:number"
 CERTIFICATE_ISSUER = "urn:wkmb:certificate:issuer"
@@ -82,8 +92,10 @@ def statement(
     registration: UUID | None = None,
     extensions: Mapping[str, Any] | None = None,
     platform: str | None = None,
+    about: Statement | None = None,
+    instructor: Statement | None = None,
 ) -> Statement:
-    """One statement; ``verb`` is a key of `VERBS`."""
+    """One statement; ``verb`` is a key of `VERBS`, ``about`` the activity that the object belongs to."""
     made: Statement = {
         "id": str(id),
         "actor": actor,
@@ -96,6 +108,10 @@ def statement(
         context["registration"] = str(registration)
     if platform:
         context["platform"] = platform
+    if instructor is not None:
+        context["instructor"] = instructor
+    if about is not None:
+        context["contextActivities"] = {"grouping": [about]}
     if extensions:
         context["extensions"] = dict(extensions)
     if result:
@@ -141,4 +157,27 @@ def ags_score(
     return statement(
         id=id, actor=actor, verb="scored", object=object, at=at, result=result, registration=registration,
         extensions=said,
+    )  # fmt: skip
+
+
+def rtl_step(
+    *,
+    id: UUID,
+    actor: Statement,
+    state: str,
+    plan: Statement,
+    course: Statement,
+    at: datetime,
+    note: str = "",
+    items: Sequence[Mapping[str, str]] = (),
+    instructor: Statement | None = None,
+) -> Statement:
+    """One step of the actor's follow-up plan for a course; ``instructor`` is the supervisor where she took it."""
+    result: Statement = {}
+    if note:
+        result["response"] = note
+    if items:
+        result["extensions"] = {RTL_ITEMS: [dict(item) for item in items]}
+    return statement(
+        id=id, actor=actor, verb=state, object=plan, at=at, result=result, about=course, instructor=instructor
     )  # fmt: skip

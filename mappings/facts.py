@@ -44,7 +44,7 @@ REASONS = (
     "bad_score",  # unreadable
     "score_above_maximum",
     "score_below_minimum",  # below the score's own minimum
-    "self_approved",  # a follow-up plan approved with the learner's own launch token
+    "self_approved",  # a follow-up plan approved with the learner's own launch token, or with her as its instructor
     "malformed",  # not a statement
 )
 
@@ -54,7 +54,8 @@ class Observation:
     """A stored statement as recognition sees it. ``connector`` is the one its credential belongs to, if any.
 
     ``is_hub``: the hub itself wrote it. ``origin``: "credential:7", "launch:<uuid>", "score:<id>", "run:<id>",
-    "hub:<what>". ``voided_by``: the statement that voided it.
+    "hub:<what>". ``voided_by``: the statement that voided it. ``is_own_instructor``: the statement's instructor is its
+    actor, by whatever name.
     """
 
     statement: Mapping[str, Any]
@@ -64,6 +65,7 @@ class Observation:
     is_hub: bool
     origin: str
     voided_by: str | None = None
+    is_own_instructor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def _read(observation: Observation, vocabulary: Vocabulary, catalogue: Catalogue
         raise _Refused("child_activity", course=course.id, type=activity_type)
     if not (observation.is_hub or course.hears(observation.connector)):
         raise _Refused("wrong_source", course=course.id, source=observation.connector, expected=course.provider)
-    if event is not None and event.kind == "rtl_approved" and observation.origin.startswith("launch:"):
+    if event is not None and event.kind == "rtl_approved" and _is_by_herself(observation):
         raise _Refused("self_approved", course=course.id)
     at = _timestamp(observation, vocabulary)
     if event is None:
@@ -151,6 +153,11 @@ def _read(observation: Observation, vocabulary: Vocabulary, catalogue: Catalogue
         # is score evidence, and a success is a success.
         event = Event("result", ())
     return _fact(observation, vocabulary, course, at, event, known=bool(candidates))
+
+
+def _is_by_herself(observation: Observation) -> bool:
+    """A decision that is the learner's own word: said with her launch, or with her as who decided."""
+    return observation.is_own_instructor or observation.origin.startswith("launch:")
 
 
 def _fact(

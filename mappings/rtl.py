@@ -7,6 +7,9 @@ owner; the evaluation records the effect on work.
     planned -> submitted -> approved -> realised -> evaluated
                    ^            |
                    +- returned <+ (of a submitted plan)
+
+A provider that keeps the plans in a system of its own may report only some of the steps. It vouches for those that it
+leaves out: an approval without anything before it is an approval.
 """
 
 from __future__ import annotations
@@ -36,6 +39,11 @@ FROM: Mapping[str, tuple[str | None, ...]] = MappingProxyType(
     }
 )
 
+#: How far a plan has come in each state; what a provider reports may pass over steps, never go back.
+_REACHED: Mapping[str | None, int] = MappingProxyType(
+    {None: 0, "planned": 1, "submitted": 2, "returned": 2, "approved": 3, "realised": 4, "evaluated": 5}
+)
+
 #: Who may take a step: the owner plans, hands in and realises; the supervisor decides; both evaluate.
 BY: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -63,6 +71,13 @@ REFUSALS = (
 #: What may be due. `REMINDERS` are texts of the web layer.
 REMINDERS = ("submit", "decide", "realise", "evaluate")
 
+#: The extension of a statement's result that holds the items of a plan: a list of objects with the members of `Item`.
+ITEMS = "urn:wkmb:rtl:items"
+
+#: More is no plan, and a page that never ends.
+MOST_ITEMS = 20
+LONGEST_TEXT = 2000
+
 
 class FollowUpError(DocumentError):
     """A follow-up document that cannot be used."""
@@ -81,7 +96,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a plan. ``by`` is a person; ``statement`` the evidence, empty where a page of the hub made it."""
+    """One step of a plan. ``by`` is a person; ``statement`` the evidence, empty while a page of the hub asks for it.
+
+    ``is_reported``: a provider says so of a plan that it keeps itself.
+    """
 
     state: str
     at: datetime
@@ -89,6 +107,7 @@ class Step:
     note: str = ""
     items: tuple[Item, ...] = ()
     statement: str = ""
+    is_reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,16 +166,22 @@ def take(plan: Plan, step: Step) -> Plan:
 
 
 def _refusal(plan: Plan, step: Step) -> str | None:
-    if plan.state not in FROM[step.state]:
+    if not _fits(plan, step):
         return "wrong_state"
     if (wrong := _wrong_person(plan, step)) is not None:
         return wrong
-    if step.state == "submitted" and not (step.items or plan.items):
+    if step.state == "submitted" and not (step.items or plan.items or step.is_reported):
         return "no_items"
     needs_note = {"returned": "no_reason", "evaluated": "no_effect", "realised": "no_evidence"}
     if step.state in needs_note and not step.note.strip() and not step.statement:
         return needs_note[step.state]
     return None
+
+
+def _fits(plan: Plan, step: Step) -> bool:
+    if plan.state in FROM[step.state]:
+        return True
+    return step.is_reported and _REACHED[plan.state] < _REACHED[step.state]
 
 
 def _wrong_person(plan: Plan, step: Step) -> str | None:
@@ -177,9 +202,47 @@ def step_of(observation: Observation, fact: Fact, by: str) -> Step | None:
     if state == fact.kind or state not in STATES:
         return None
     result: Any = observation.statement.get("result")
-    response = result.get("response") if isinstance(result, Mapping) else None
+    result = result if isinstance(result, Mapping) else {}
+    response = result.get("response")
     note = response if isinstance(response, str) else ""
-    return Step(state, fact.at, by, note, statement=fact.statement)
+    # What comes with the token of a launch is the learner's own word, and she passes over nothing.
+    is_reported = not (observation.is_hub or observation.origin.startswith("launch:"))
+    return Step(state, fact.at, by, note[:LONGEST_TEXT], _items(result), fact.statement, is_reported)
+
+
+def _items(result: Mapping[str, Any]) -> tuple[Item, ...]:
+    """The items that a statement carries; what is no item is left out."""
+    extensions = result.get("extensions")
+    listed = extensions.get(ITEMS) if isinstance(extensions, Mapping) else None
+    if not isinstance(listed, list):
+        return ()
+    found = (item_of(each) for each in listed[:MOST_ITEMS])
+    return tuple(item for item in found if item is not None)
+
+
+def item_of(value: Any) -> Item | None:
+    """The item that a JSON object says, as `item_json` writes it; None where it is none."""
+    if not isinstance(value, Mapping):
+        return None
+    texts = {name: value.get(name, "") for name in ("activity", "indicator", "due_on", "who", "monitoring")}
+    if not all(isinstance(text, str) and len(text) <= LONGEST_TEXT for text in texts.values()) or not texts["activity"]:
+        return None
+    try:
+        due_on = date.fromisoformat(texts.pop("due_on"))
+    except ValueError:
+        return None
+    return Item(due_on=due_on, **texts)
+
+
+def item_json(item: Item) -> dict[str, str]:
+    """An item as statements carry it."""
+    return {
+        "activity": item.activity,
+        "indicator": item.indicator,
+        "due_on": item.due_on.isoformat(),
+        "who": item.who,
+        "monitoring": item.monitoring,
+    }
 
 
 # -- what is due
@@ -204,11 +267,22 @@ class FollowUp:
     decide_within_days: Deadline
     evaluate_after_months: Deadline
     evaluate_before_months: Deadline
+    renew_before_days: Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Something a person has to do: a code of `REMINDERS`, from which day on it can be done, and by when."""
+
+    code: str
+    who: str
+    from_on: date
+    due_on: date
 
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """Something a person still has to do: a code of `REMINDERS`, by when, and whether that day has passed."""
+    """A duty that has begun, and whether its last day has passed."""
 
     code: str
     who: str
@@ -219,7 +293,10 @@ class Reminder:
 def load_follow_up(text: str) -> FollowUp:
     """The deadlines in a YAML text. Whatever is wrong raises `FollowUpError` with line, path and what to do."""
     root = compose(text, kind="follow_up", error=FollowUpError)
-    names = ("submit_within_days", "decide_within_days", "evaluate_after_months", "evaluate_before_months")
+    names = (
+        "submit_within_days", "decide_within_days", "evaluate_after_months", "evaluate_before_months",
+        "renew_before_days",
+    )  # fmt: skip
     members = root.members(required=("follow_up", "duty", *names))
     duty = members["duty"].members(required=("providers", "reference", "confirmed"))
     deadlines = {name: _parse_deadline(members[name]) for name in names}
@@ -239,30 +316,44 @@ def owes_plan(course: Course, follow_up: FollowUp) -> bool:
     return course.provider in follow_up.providers or "rtl_approved" in course.requires
 
 
+def duties(plan: Plan, finished_on: date | None, follow_up: FollowUp, *, timezone: tzinfo) -> tuple[Duty, ...]:
+    """What has to be done next about a plan, whatever day it is now.
+
+    ``finished_on``: the day on which its course was finished; None while it was not, and nothing need be handed in yet.
+    """
+
+    def day(state: str | None) -> date | None:
+        at = plan.at(state) if state else None
+        return at.astimezone(timezone).date() if at is not None else None
+
+    reached = day(plan.state)
+    if plan.state in (None, "planned", "returned"):
+        begin = reached if plan.state == "returned" else finished_on
+        return _due("submit", plan.owner, begin, follow_up.submit_within_days)
+    if plan.state == "submitted":
+        return _due("decide", plan.supervisor, reached, follow_up.decide_within_days)
+    if reached is None:
+        raise AssertionError("a plan came to its state by a step")
+    if plan.state == "approved":
+        return (Duty("realise", plan.owner, reached, max((item.due_on for item in plan.items), default=reached)),)
+    realised = day("realised") or reached
+    begins = add_months(realised, follow_up.evaluate_after_months.value)
+    ends = add_months(realised, follow_up.evaluate_before_months.value)
+    waiting = [who for who in (plan.owner, plan.supervisor) if who not in plan.effect]
+    return tuple(Duty("evaluate", who, begins, ends) for who in waiting)
+
+
+def _due(code: str, who: str, begin: date | None, within: Deadline) -> tuple[Duty, ...]:
+    return () if begin is None else (Duty(code, who, begin, begin + timedelta(within.value)),)
+
+
 def reminders(
     plan: Plan, finished_on: date, follow_up: FollowUp, *, today: date, timezone: tzinfo
 ) -> tuple[Reminder, ...]:
-    """What is due of a plan. ``finished_on``: the day on which its course was finished."""
-
-    def day(state: str) -> date:
-        at = plan.at(state)
-        return at.astimezone(timezone).date() if at is not None else finished_on
-
-    def due(code: str, who: str, on: date) -> tuple[Reminder, ...]:
-        return (Reminder(code, who, on, today > on),)
-
-    if plan.state in (None, "planned", "returned"):
-        begin = day("returned") if plan.state == "returned" else finished_on
-        return due("submit", plan.owner, begin + timedelta(follow_up.submit_within_days.value))
-    if plan.state == "submitted":
-        return due("decide", plan.supervisor, day("submitted") + timedelta(follow_up.decide_within_days.value))
-    if plan.state == "approved":
-        last = max((item.due_on for item in plan.items), default=day("approved"))
-        return due("realise", plan.owner, last)
-    begins = add_months(day("realised"), follow_up.evaluate_after_months.value)
-    ends = add_months(day("realised"), follow_up.evaluate_before_months.value)
-    waiting = [who for who in (plan.owner, plan.supervisor) if who not in plan.effect]
-    return tuple(Reminder("evaluate", who, ends, today > ends) for who in waiting) if today >= begins else ()
+    """What can be done about a plan today, and what of it is late."""
+    found = duties(plan, finished_on, follow_up, timezone=timezone)
+    begun = (duty for duty in found if duty.from_on <= today or duty.code != "evaluate")
+    return tuple(Reminder(duty.code, duty.who, duty.due_on, today > duty.due_on) for duty in begun)
 
 
 def add_months(day: date, months: int) -> date:

@@ -223,7 +223,7 @@ def test_wrong_deadlines_are_refused() -> None:
         "follow_up: x\nduty: {providers: [], reference: x, confirmed: own}\n"
         f"submit_within_days: {deadline}\ndecide_within_days: {deadline}\n"
         "evaluate_after_months: {value: 9, reference: x, confirmed: own}\n"
-        f"evaluate_before_months: {deadline}\n"
+        f"evaluate_before_months: {deadline}\nrenew_before_days: {deadline}\n"
     )
 
     with pytest.raises(FollowUpError, match="ends before evaluate_after_months begins"):
