@@ -14,7 +14,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hub import identity
+from hub import identity, ingest
 from hub.rows import Cells, ReadRows, read_rows
 from hub.runtime import Hub
 from hub.tables import learner_nips, learners
@@ -243,6 +243,7 @@ def _update(conn: sa.Connection, hub: Hub, rows: Sequence[LearnerRow]) -> int:
     whose = {row.nip: row.learner for row in conn.execute(query)}
     known = find_many(conn, whose.values())
     changed = 0
+    moved: list[UUID] = []
     for row in rows:
         learner = known[whose[row.nip]]
         values = _values(row)
@@ -250,6 +251,10 @@ def _update(conn: sa.Connection, hub: Hub, rows: Sequence[LearnerRow]) -> int:
             update = sa.update(learners).where(learners.c.id == learner.id)
             conn.execute(update.values(**values, updated_at=hub.clock()))
             changed += 1
+        if learner.supervisor_nip != row.supervisor_nip:
+            moved.append(learner.id)
+    # What waits for somebody's supervisor waits for another one now.
+    ingest.wake(conn, identity.one_actor_each(conn, moved), now=hub.clock(), new_id=hub.new_id)
     return changed
 
 

@@ -16,6 +16,7 @@ from hub import tables
 from lrs.database import insert_new
 from mappings import shipped
 from mappings.policy import Policy, load_policy
+from mappings.rtl import FollowUp
 from mappings.targets import Target, Targets, target
 from mappings.vocabulary import Vocabulary
 
@@ -66,6 +67,7 @@ class Policies:
         self._policies: dict[str, Policy] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
         self._targets: list[Targets] = []
+        self._follow_up: FollowUp | None = None
 
     def named(self, conn: sa.Connection, name: str) -> Policy:
         """The policy of this name; raises `PolicyUnknown`."""
@@ -114,6 +116,12 @@ class Policies:
             if not self._targets:
                 self._targets.append(shipped.targets())
             return target(self._targets[0], status, employer, year)
+
+    def follow_up(self) -> FollowUp:
+        """Who owes a follow-up plan, and when its steps are due."""
+        if self._follow_up is None:
+            self._follow_up = shipped.follow_up()
+        return self._follow_up
 
 
 def _text(conn: sa.Connection, name: str) -> str:

@@ -24,12 +24,12 @@ import orjson
 import sqlalchemy as sa
 import structlog
 
-from hub import identity, ingest, ledger
+from hub import identity, ingest, ledger, undertakings
 from hub.ingest import BUCKETS
 from hub.runtime import Hub
 from hub.tables import connectors, entry_evidence, inbox, learners, pending, recompute_failures
 from lrs import query
-from lrs.agents import Identifier, identifier
+from lrs.agents import Identifier, agent_key, identifier
 from lrs.database import insert_all, insert_missing, upsert
 from lrs.query import Stored
 from mappings.compare import Difference, differences
@@ -133,23 +133,33 @@ def observations(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundi
     """Everything that the LRS holds of a learner, each statement with what it is, voided ones too."""
     around = around or surroundings(conn, hub)
     actors = identity.actors_of(conn, learner)
-    return [observe(hub, stored, around) for stored in query.of_actors(conn, actors)]
+    return [observe(hub, stored, around, frozenset(actors)) for stored in query.of_actors(conn, actors)]
 
 
-def observe(hub: Hub, stored: Stored, around: Surroundings) -> Observed:
-    """What one stored statement is: a fact, or why it is none."""
+def observe(hub: Hub, stored: Stored, around: Surroundings, mine: frozenset[int] = frozenset()) -> Observed:
+    """What one stored statement is: a fact, or why it is none. ``mine``: the actors of its learner, where known."""
     system = around.systems.get(stored.owner) if stored.owner is not None else None
+    statement = parse(stored.payload)
     observation = Observation(
-        statement=parse(stored.payload),
+        statement=statement,
         id=str(stored.id),
         stored=stored.stored,
         connector=system.name if system else None,
         is_hub=is_by_hub(stored),
         origin=stored.origin,
         voided_by=None if stored.voided_by is None else str(stored.voided_by),
+        is_own_instructor=_instructor(statement) in {stored.actor_key, *mine},
     )
     vocabulary = hub.policies.vocabulary(system.vocabulary if system else "default")
     return Observed(stored, observation, read(observation, vocabulary, around.catalogue))
+
+
+def _instructor(statement: Mapping[str, Any]) -> int | None:
+    """The actor key of who is named as instructor."""
+    context = statement.get("context")
+    named = context.get("instructor") if isinstance(context, dict) else None
+    who = identifier(named) if isinstance(named, dict) else None
+    return None if who is None else agent_key(who)
 
 
 def is_by_hub(stored: Stored) -> bool:
@@ -202,6 +212,14 @@ def recompute(conn: sa.Connection, hub: Hub, learner: UUID, *, around: Surroundi
 
 def _recompute(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings) -> Recomputed:
     observed = observations(conn, hub, learner, around)
+    undertakings.bring_in_line(conn, hub, learner, observed, around)
+    return _book(conn, hub, learner, observed, around)
+
+
+def _book(
+    conn: sa.Connection, hub: Hub, learner: UUID, observed: Sequence[Observed], around: Surroundings
+) -> Recomputed:
+    """Bring the ledgers alone in line."""
     book = _Book(conn, hub, learner)
     for policy in around.policies:
         evaluation = evaluate_all(hub, policy, observed, around)
@@ -521,8 +539,15 @@ def replay(hub: Hub, policy: Policy, *, after: UUID | None = None) -> Iterator[t
         with hub.db.read() as conn:
             around = replace(surroundings(conn, hub), policies=(policy,))
         for learner in page:
-            done = hub.db.run(partial(recompute, hub=hub, learner=learner, around=around))
+            done = hub.db.run(partial(_replay, hub=hub, learner=learner, around=around))
             yield learner, done or Recomputed(0, 0)
+
+
+def _replay(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings) -> Recomputed | None:
+    # What a learner undertakes depends on no policy, so it is left as it is.
+    if not _lock(conn, learner):
+        return None
+    return _book(conn, hub, learner, observations(conn, hub, learner, around), around)
 
 
 def compare_page(
