@@ -106,6 +106,76 @@ class LearnerYear(_Answer):
     pending: list[PendingCourse]
 
 
+# Follow-up plans -----------------------------------------------------------------------------------------
+
+
+class DutiesQuery(_Parameters):
+    until: date | SkipJsonSchema[None] = Field(
+        None, description="Due up to this day; what is overdue today where left out.", json_schema_extra=_forget_default
+    )
+    limit: int = Field(100, ge=1, le=1000, description="How many at most.")
+    after: str = Field("", max_length=4000, description="Where the page before ended; `next` has it.")
+
+
+class PlanItem(_Answer):
+    activity: str
+    indicator: str = Field(description="By what one sees that it is done.")
+    due_on: date
+    who: str
+    monitoring: str
+
+
+class PlanStep(_Answer):
+    state: str = Field(description="planned, submitted, approved, returned, realised or evaluated.")
+    at: datetime
+    by: str = Field(description="owner or supervisor.")
+    note: str
+    statement: str = Field(description="The statement that it is.")
+
+
+class StepNotCounted(_Answer):
+    state: str
+    at: datetime
+    reason: str = Field(description="A stable code; docs/recognition.md has each in words.")
+    statement: str
+
+
+class PlanAnswer(_Answer):
+    """A follow-up plan (RTL) for a course."""
+
+    course: str = Field(description="The course's IRI.")
+    state: str = Field(description="asked (owed, nothing written), or the state of the last step.")
+    finished_on: date | None = Field(description="When the course was finished first.")
+    items: list[PlanItem]
+    effect: dict[str, str] = Field(description="The effect on work, by who evaluated it: owner, supervisor.")
+    steps: list[PlanStep]
+    refused: list[StepNotCounted]
+
+
+class PlansAnswer(_Answer):
+    learner: LearnerName
+    plans: list[PlanAnswer]
+
+
+class DutyAnswer(_Answer):
+    """Something that has to be done."""
+
+    nip: str | None = Field(description="Whose undertaking it is.")
+    kind: str = Field(description="rtl or certification.")
+    subject: str = Field(description="The course's IRI, or the name of the scheme.")
+    code: str = Field(description="submit, decide, realise, evaluate or renew.")
+    due_on: date
+    is_overdue: bool
+    waits_for: str | None = Field(description="The NIP of who has to do it; null where no supervisor is recorded.")
+
+
+class DutiesAnswer(_Answer):
+    """What is due, the longest overdue first."""
+
+    duties: list[DutyAnswer]
+    next: str | None = Field(description="The address of the next page; null on the last one.")
+
+
 # An entry, a statement -----------------------------------------------------------------------------------
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, astuple
+from datetime import date
 from typing import Any
+from uuid import UUID
 
 import flask
+import orjson
+import sqlalchemy as sa
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-from hub import audit, catalogue, connections, learners, ledger, registry
+from hub import audit, catalogue, connections, learners, ledger, registry, undertakings
 from hub.api import models
 from hub.api.models import jp
 from hub.audit import EntryExplained, Evidence, Origin
 from hub.catalogue import Listed
-from hub.errors import NotFound
+from hub.errors import HubError, NotFound
+from hub.learners import Learner
 from hub.logs import mask
 from hub.policies import Listed as ListedPolicy
 from hub.rows import is_nip
 from hub.runtime import current
+from hub.undertakings import After, Duty, FollowUpPlan
 from mappings.course import MILLION
 
 _PEOPLE = Tag(name="people", description="What is recognized, why, and what it rests on.")
@@ -34,6 +40,8 @@ def add_to(blueprint: APIBlueprint) -> None:
         blueprint.get(rule, operation_id=view.__name__, responses={200: answers}, tags=[tag])(view)
 
     get("/learners/<nip>/jp", learner_year, models.LearnerYear, _PEOPLE)
+    get("/learners/<nip>/rtl", learner_plans, models.PlansAnswer, _PEOPLE)
+    get("/duties", duties, models.DutiesAnswer, _PEOPLE)
     get("/entries/<entry_id>", entry, models.EntryAnswer, _PEOPLE)
     get("/statements/<statement_id>", statement, models.StatementAnswer, _PEOPLE)
     get("/courses", courses, models.CoursesAnswer, _CATALOGUE)
@@ -55,10 +63,7 @@ def learner_year(path: models.LearnerPath, query: models.YearQuery) -> flask.Res
     hub = current()
     year = hub.today().year if query.year is None else query.year
     with hub.db.read() as conn:
-        learner = learners.find_by_nip(conn, path.nip) if is_nip(path.nip) else None
-        if learner is None:
-            action = "Import the employee first: wkmb learner import FILE."
-            raise NotFound("unknown_learner", f"No employee has the NIP {mask(path.nip)}.", action=action)
+        learner = _learner(conn, path.nip)
         found = ledger.year_of(conn, hub, learner, year)
     return _answer(
         models.LearnerYear(
@@ -186,6 +191,92 @@ def statement(path: models.StatementPath) -> flask.Response:
     # The bytes as they were accepted: a parser in between would write numbers and letters in its own way.
     body = b'{"statement":%s,%s' % (found.stored.payload, outcome.model_dump_json().encode()[1:])
     return flask.Response(body, content_type="application/json")
+
+
+# Follow-up plans -------------------------------------------------------------------------------------------------
+
+
+def learner_plans(path: models.LearnerPath) -> flask.Response:
+    """The follow-up plans (RTL) of an employee, with every step."""
+    with current().db.read() as conn:
+        learner = _learner(conn, path.nip)
+        plans = undertakings.plans(conn, learner.id)
+    return _answer(
+        models.PlansAnswer(
+            learner=models.LearnerName(nip=learner.nip, name=learner.name),
+            plans=[_plan(found) for found in plans.values()],
+        )
+    )
+
+
+def _plan(found: FollowUpPlan) -> models.PlanAnswer:
+    plan = found.plan
+    return models.PlanAnswer(
+        course=plan.course,
+        state=found.state,
+        finished_on=found.finished_on,
+        items=[models.PlanItem(**asdict(item)) for item in plan.items],
+        effect=dict(plan.effect),
+        steps=[
+            models.PlanStep(state=step.state, at=step.at, by=step.by, note=step.note, statement=step.statement)
+            for step in plan.steps
+        ],
+        refused=[
+            models.StepNotCounted(
+                state=each.step.state, at=each.step.at, reason=each.reason, statement=each.step.statement
+            )
+            for each in plan.refused
+        ],
+    )
+
+
+def duties(query: models.DutiesQuery) -> flask.Response:
+    """What is due of follow-up plans and certifications, a page at a time."""
+    hub = current()
+    today = hub.today()
+    until = undertakings.day_before(today) if query.until is None else query.until
+    after = _after(query.after)
+    with hub.db.read() as conn:
+        found = undertakings.due(conn, until, max(today, until), limit=query.limit + 1, after=after)
+        page = found[: query.limit]
+        people = learners.find_many(conn, (each.learner for each in page))
+    more = None
+    if len(found) > query.limit:
+        key = orjson.dumps(astuple(page[-1].key)).decode()
+        more = flask.url_for("api.duties", until=until.isoformat(), limit=query.limit, after=key)
+    return _answer(models.DutiesAnswer(duties=[_duty(each, people, today) for each in page], next=more))
+
+
+def _after(text: str) -> After | None:
+    """Where a page ended; `HubError` for what is no such place."""
+    try:
+        due_on, learner, *names = orjson.loads(text) if text else ("", "", "", "", "")
+        kind, subject, who = (name if "\x00" not in name else "" for name in names)
+        return After(date.fromisoformat(due_on), UUID(learner), kind, subject, who) if text else None
+    except (ValueError, TypeError, AttributeError) as error:
+        detail = "after is no place in this list."
+        raise HubError("after", detail, action="Follow the address in next.", status=422) from error
+
+
+def _duty(duty: Duty, people: Mapping[UUID, Learner], today: date) -> models.DutyAnswer:
+    nip = people[duty.learner].nip if duty.learner in people else None
+    return models.DutyAnswer(
+        nip=nip,
+        kind=duty.kind,
+        subject=duty.subject,
+        code=duty.code,
+        due_on=duty.due_on,
+        is_overdue=duty.due_on < today,
+        waits_for=nip if duty.who == str(duty.learner) else duty.who or None,
+    )
+
+
+def _learner(conn: sa.Connection, nip: str) -> Learner:
+    found = learners.find_by_nip(conn, nip) if is_nip(nip) else None
+    if found is None:
+        action = "Import the employee first: wkmb learner import FILE."
+        raise NotFound("unknown_learner", f"No employee has the NIP {mask(nip)}.", action=action)
+    return found
 
 
 # The catalogue -------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ COMMANDS = {
     "identity": "hub.cli.identity",
     "policy": "hub.cli.policy",
     "jp": "hub.cli.jp",
+    "rtl": "hub.cli.rtl",
     "audit": "hub.cli.audit",
     "key": "hub.cli.key",
 }

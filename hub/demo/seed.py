@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,13 +11,16 @@ import orjson
 import sqlalchemy as sa
 
 from connectors import xapi
-from hub import accounts, catalogue, ingest, learners, plan, registry
+from hub import accounts, catalogue, ingest, learners, plan, registry, rtl
 from hub.runtime import Hub
 from lrs import statements
 from lrs.statements import Writer
 from mappings import shipped
+from mappings.course import Course
+from mappings.rtl import Item
 
 NIP = "198501012010011001"
+SECOND_NIP, SUPERVISOR_NIP = "199002022015022002", "197001011995011001"
 #: The demo listens on this machine alone, and says this to whoever starts it.
 PASSWORD = "belajar-merdeka"  # noqa: S105
 BY = "demo"
@@ -26,11 +29,13 @@ READER_KEY = "demo-pembaca"
 
 PROVIDER, KNOWLEDGE = "balai-pelatihan-contoh", "kms-contoh"
 LAUNCHED = "Pelayanan Publik Digital"
+#: A classical training whose hours wait for an approved follow-up plan.
+FOLLOWED_UP = "https://belajar.contoh.example/kepemimpinan-melayani"
 
 _LEARNERS = f"""nip,name,email,status,employer,unit,supervisor_nip
-{NIP},Peserta Satu,peserta.satu@contoh.example,PNS,Kementerian Contoh,Biro Contoh,197001011995011001
-199002022015022002,Peserta Dua,peserta.dua@contoh.example,PPPK,Kementerian Contoh,Biro Contoh,197001011995011001
-197001011995011001,Atasan Contoh,atasan.contoh@contoh.example,PNS,Kementerian Contoh,Biro Contoh,
+{NIP},Peserta Satu,peserta.satu@contoh.example,PNS,Kementerian Contoh,Biro Contoh,{SUPERVISOR_NIP}
+{SECOND_NIP},Peserta Dua,peserta.dua@contoh.example,PPPK,Kementerian Contoh,Biro Contoh,{SUPERVISOR_NIP}
+{SUPERVISOR_NIP},Atasan Contoh,atasan.contoh@contoh.example,PNS,Kementerian Contoh,Biro Contoh,
 """
 
 _COURSES = """\
@@ -40,6 +45,8 @@ https://belajar.contoh.example/pelayanan-publik-digital,,{provider},Pelayanan Pu
 NKL04,national,4.5,135,,completed;score,0.7,once,,,{tool}/lti/launch,,course=pelayanan-publik-digital
 https://belajar.contoh.example/keamanan-informasi-dasar,,{provider},Keamanan Informasi Dasar,Information Security,\
 NKL03,national,,90,,completed;passed,0.7,once,,,{tool}/lti/launch,,course=keamanan-informasi-dasar
+{followed_up},,{provider},Kepemimpinan Melayani,Servant Leadership,\
+KL03,national,8,,2,completed;rtl_approved,,once,,,,,
 https://kms.contoh.example/manajemen-talenta,,{kms},Membaca: Manajemen Talenta ASN,Reading: Talent Management,\
 NKL09,national,,90,,completed,,once,,,,,
 https://kms.contoh.example/budaya-melayani,,{kms},Membaca: Budaya Melayani,Reading: A Culture of Service,\
@@ -54,10 +61,12 @@ class Account:
     username: str
     role: str
     says: str
+    nip: str | None = None
 
 
 ACCOUNTS = (
-    Account("peserta", "learner", "an employee: catalogue, plan, hours"),
+    Account("peserta", "learner", "an employee: catalogue, plan, hours", NIP),
+    Account("atasan", "learner", "her supervisor: follow-up plans that wait for a decision", SUPERVISOR_NIP),
     Account("admin", "admin", "an administrator: connected systems"),
     Account("auditor", "auditor", "an auditor: why an hour counts"),
 )
@@ -91,6 +100,7 @@ def seed(hub: Hub, tool_url: str, reader_secret: str | None = None) -> Mapping[s
     if is_new and reader_secret is None:
         _plan(hub)
         _report(hub)
+        _follow_up(hub)
     return registration
 
 
@@ -109,15 +119,13 @@ def _sandbox(tool_url: str) -> registry.NewTool:
 
 def _people(conn: sa.Connection, hub: Hub) -> None:
     learners.import_learners(conn, hub, learners.read_learners(_LEARNERS).rows)
-    learner = _learner(conn)
     for account in ACCOUNTS:
-        accounts.add(
-            conn, hub, account.username, account.role, PASSWORD, learner.id if account.role == "learner" else None
-        )
+        learner = _learner(conn, account.nip).id if account.nip else None
+        accounts.add(conn, hub, account.username, account.role, PASSWORD, learner)
 
 
 def _courses(conn: sa.Connection, hub: Hub, tool_url: str) -> None:
-    text = _COURSES.format(provider=PROVIDER, kms=KNOWLEDGE, tool=tool_url)
+    text = _COURSES.format(provider=PROVIDER, kms=KNOWLEDGE, tool=tool_url, followed_up=FOLLOWED_UP)
     found = catalogue.read_courses(conn, text, shipped.policy("perlan-10-2018"))
     if found.problems:
         raise ValueError("; ".join(str(problem) for problem in found.problems))
@@ -136,8 +144,32 @@ def _plan(hub: Hub) -> None:
 def _report(hub: Hub) -> None:
     """What the knowledge system has reported before the demo begins."""
     with hub.db.read() as conn:
-        learner, owner = _learner(conn), registry.named_connector(conn, KNOWLEDGE).id
+        learner = _learner(conn)
         courses = [each.course for each in hub.courses.current(conn).listed if each.course.provider == KNOWLEDGE]
+    _completed(hub, KNOWLEDGE, [(learner, course, days) for days, course in enumerate(courses, start=1)])
+
+
+def _follow_up(hub: Hub) -> None:
+    """Two people have finished a training some time ago: one follow-up plan waits for the supervisor, one is late."""
+    with hub.db.read() as conn:
+        first, second = _learner(conn), _learner(conn, SECOND_NIP)
+        listed = hub.courses.current(conn).by_iri[FOLLOWED_UP]
+    _completed(hub, PROVIDER, [(first, listed.course, 12), (second, listed.course, 45)])
+    item = Item(
+        activity="Menyusun standar layanan loket bersama tim",
+        indicator="Standar layanan ditetapkan dan dipasang di loket",
+        due_on=hub.today() + timedelta(days=60),
+        who=first.name,
+        monitoring="Rapat bulanan dengan atasan",
+    )
+    for state in ("planned", "submitted"):
+        rtl.take_step(hub, first.id, listed, state, by=first.id, items=[item])
+
+
+def _completed(hub: Hub, provider: str, done: Iterable[tuple[learners.Learner, Course, int]]) -> None:
+    """A system reports completions; the number says how many days ago each was."""
+    with hub.db.read() as conn:
+        owner = registry.named_connector(conn, provider).id
     made = [
         xapi.statement(
             id=xapi.statement_id("demo", course.id, str(learner.id)),
@@ -146,15 +178,15 @@ def _report(hub: Hub) -> None:
             object=xapi.activity(course.id, {"id": course.title_id, "en": course.title_en}),
             at=hub.clock() - timedelta(days=days),
         )
-        for days, course in enumerate(courses, start=1)
+        for learner, course, days in done
     ]
-    writer = Writer(xapi.account(hub.base_url, f"connector/{KNOWLEDGE}"), owner, "hub:demo")
+    writer = Writer(xapi.account(hub.base_url, f"connector/{provider}"), owner, "hub:demo")
     parsed = statements.parse(orjson.dumps(made))
     ingest.accept(hub, statements.prepare(parsed, version="1.0.3", writer=writer, new_id=hub.new_id))
 
 
-def _learner(conn: sa.Connection) -> learners.Learner:
-    learner = learners.find_by_nip(conn, NIP)
+def _learner(conn: sa.Connection, nip: str = NIP) -> learners.Learner:
+    learner = learners.find_by_nip(conn, nip)
     if learner is None:
-        raise LookupError(f"The demo's learner {NIP} is gone. Remove the data directory and start again.")
+        raise LookupError(f"The demo's learner {nip} is gone. Remove the data directory and start again.")
     return learner

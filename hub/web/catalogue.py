@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import accounts, learners, ledger, plan
+from hub import accounts, learners, ledger, plan, rtl, undertakings
 from hub.catalogue import Listed, Snapshot, expected_centi_jp
 from hub.errors import NotFound, Refused
 from hub.lti import launches
 from hub.runtime import Hub, current
-from hub.web import layout, overview, texts
+from hub.web import development_texts, layout, overview, texts
 from hub.web.starting import startable
 from mappings.course import Course
 from mappings.policy import Policy
@@ -195,6 +195,7 @@ def _show(course_id: int, refused: launches.LaunchRefused | None = None) -> flas
         refused=refused,
         removed=flask.request.args.get("removed", 0, int) == listed.id,
         texts=texts,
+        says=development_texts,
     )
     return page, 409 if refused else 200
 
@@ -214,6 +215,8 @@ class MyCourse:
     is_planned: bool
     hours: tuple[overview.Hour, ...]
     todos: tuple[overview.Todo, ...]
+    plan_url: str
+    plan_state: str
 
 
 def _mine(conn: sa.Connection, hub: Hub, listed: Listed) -> MyCourse | None:
@@ -224,6 +227,8 @@ def _mine(conn: sa.Connection, hub: Hub, listed: Listed) -> MyCourse | None:
     courses = hub.courses.current(conn)
     year = ledger.year_of(conn, hub, learner, hub.today().year)
     is_started = listed.id in plan.started_courses(conn, learner.id)
+    plans = {course: found.state for course, found in undertakings.plans(conn, learner.id).items()}
+    owes = rtl.is_owed(hub, listed) or listed.course.id in plans
     return MyCourse(
         year=year.year,
         state=overview.state_of(listed.course, year, is_started=is_started),
@@ -233,5 +238,7 @@ def _mine(conn: sa.Connection, hub: Hub, listed: Listed) -> MyCourse | None:
             for hour in overview.hours(year.entries, courses)
             if hour.is_live and hour.entry.course == listed.course.id
         ),
-        todos=overview.todos((each for each in year.pending if each.course == listed.course.id), courses),
+        todos=overview.todos((each for each in year.pending if each.course == listed.course.id), courses, plans),
+        plan_url=flask.url_for("rtl.plan_page", learner_id=learner.id, course_id=listed.id) if owes else "",
+        plan_state=plans.get(listed.course.id, undertakings.ASKED),
     )

@@ -15,13 +15,13 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from hub import accounts, learners, ledger, plan, registry
+from hub import accounts, learners, ledger, plan, registry, undertakings
 from hub.catalogue import Snapshot
 from hub.errors import NotFound, Refused
 from hub.learners import Learner
 from hub.ledger import Entry, Year
 from hub.runtime import Hub, current
-from hub.web import overview, starting, texts, words
+from hub.web import development_texts, overview, starting, texts, waiting, words
 from hub.web import session as session_pages
 from lrs import query
 from mappings.rules import jp_text
@@ -30,6 +30,9 @@ pages = flask.Blueprint("employee", __name__)
 
 #: Years that a page can be about; PP 11/2017 is older than every policy.
 FIRST_YEAR = 2017
+
+#: Lines of the home page about what waits; the page of follow-up has all.
+WAITING = 5
 
 #: A cell that begins so would be a formula where somebody opens the file in a spreadsheet.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -107,6 +110,8 @@ def _live() -> tuple[str, str]:
     with hub.db.read() as conn:
         mine = read_mine(conn, hub, hub.today().year)
         starts = starting.startable(conn, [planned.listed for planned in mine.plan])
+        waits = waiting.of_person(conn, hub, mine.learner, mine.courses, limit=WAITING)
+        plans = {course: found.state for course, found in undertakings.plans(conn, mine.learner.id).items()}
     hours = overview.hours(mine.year.entries, mine.courses)
     part = flask.render_template(
         "employee/live.html",
@@ -114,10 +119,12 @@ def _live() -> tuple[str, str]:
         progress=mine.progress,
         hours=[hour for hour in hours if hour.is_live],
         taken_back=overview.taken_back(hours),
-        todos=overview.todos(mine.year.pending, mine.courses),
+        todos=overview.todos(mine.year.pending, mine.courses, plans),
         starts=starts,
         origins=starting.origins(),
+        waits=waits,
         texts=texts,
+        says=development_texts,
     )
     return part, sha256(part.encode()).hexdigest()[:20]
 

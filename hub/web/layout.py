@@ -159,6 +159,7 @@ def navigation(session: accounts.Session | None) -> tuple[NavItem, ...]:
             ("employee.home", _("My JP"), "house"),
             ("catalogue.index", _("Courses"), "journal-bookmark"),
             ("employee.plan", _("Plan"), "calendar-check"),
+            ("rtl.index", _("Follow-up"), "clipboard-check"),
             ("employee.transcript", _("Transcript"), "file-earmark-text"),
         ]
     if session.role in ("admin", "operator"):
@@ -179,6 +180,7 @@ def navigation(session: accounts.Session | None) -> tuple[NavItem, ...]:
         if session.learner is None:
             items.append(("catalogue.index", _("Courses"), "journal-bookmark"))
     if session.role != "learner":
+        items.append(("rtl.overdue", _("Overdue"), "alarm"))
         items.append(("reports.index", _("Reports"), "bar-chart"))
     known = flask.current_app.view_functions
     places = [(name, flask.url_for(name), label, sign) for name, label, sign in items if name in known]

@@ -5,9 +5,10 @@ Everything here is worked out of values that were read before; nothing asks the 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 from hub.catalogue import Listed, Snapshot, expected_centi_jp
 from hub.ledger import Entry, Year
@@ -39,12 +40,14 @@ class Hour:
 
 @dataclass(frozen=True, slots=True)
 class Todo:
-    """A course with evidence that earns nothing yet: why, and what to do."""
+    """A course with evidence that earns nothing yet: why, and what to do. ``plan``: how far the follow-up plan has
+    come that it waits for; empty where it waits for none."""
 
     pending: Pending
     listed: Listed | None
     reasons: tuple[str, ...]
     steps: tuple[str, ...]
+    plan: str = ""
 
     @property
     def title(self) -> str:
@@ -105,20 +108,22 @@ def taken_back(found: Iterable[Hour]) -> tuple[Hour, ...]:
     return tuple(latest.values())
 
 
-def todos(pending: Iterable[Pending], courses: Snapshot) -> tuple[Todo, ...]:
-    """What is missing, course by course."""
-    return tuple(_todo(each, courses.by_iri.get(each.course)) for each in pending)
+def todos(
+    pending: Iterable[Pending], courses: Snapshot, plans: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Todo, ...]:
+    """What is missing, course by course. ``plans``: how far each course's follow-up plan has come."""
+    return tuple(_todo(each, courses.by_iri.get(each.course), plans.get(each.course, "asked")) for each in pending)
 
 
-def _todo(pending: Pending, listed: Listed | None) -> Todo:
+def _todo(pending: Pending, listed: Listed | None, plan: str) -> Todo:
     reasons = dict.fromkeys(texts.waiting_reason(waiting) for waiting in pending.waiting)
     steps = dict.fromkeys(
         [
-            *texts.missing_steps(listed.course if listed else None, pending),
+            *texts.missing_steps(listed.course if listed else None, pending, plan),
             *filter(None, map(texts.waiting_step, pending.waiting)),
         ]
     )
-    return Todo(pending, listed, tuple(reasons), tuple(steps))
+    return Todo(pending, listed, tuple(reasons), tuple(steps), plan if "rtl_approved" in pending.missing else "")
 
 
 def planned(

@@ -129,12 +129,17 @@ def reason(checks: Iterable[Check]) -> str:
 # What to do next ---------------------------------------------------------------------------------------------
 
 
-def missing_steps(course: Course | None, pending: Pending) -> tuple[str, ...]:
-    """For each piece of evidence that is missing, what to do."""
-    return tuple(_step(course, proof) for proof in pending.missing)
+def missing_steps(course: Course | None, pending: Pending, plan: str = "asked") -> tuple[str, ...]:
+    """For each piece of evidence that is missing, what to do. ``plan``: how far the follow-up plan has come."""
+    return tuple(_step(course, proof, plan) for proof in pending.missing)
 
 
-def _step(course: Course | None, proof: str) -> str:
+def _step(course: Course | None, proof: str, plan: str) -> str:
+    if proof == "rtl_approved" and plan in ("submitted", "returned"):
+        return {
+            "submitted": _("Your follow-up plan (RTL) waits for the approval of your supervisor."),
+            "returned": _("Your supervisor returned the follow-up plan (RTL): change it and submit it again."),
+        }[plan]
     if proof == "score" and course is not None and course.min_score is not None:
         return _("Take the test until you have at least %(score)s.", score=words.share(score_text(course.min_score)))
     texts = {

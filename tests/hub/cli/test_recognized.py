@@ -239,3 +239,22 @@ def test_all_that_is_recorded_of_a_person_is_handed_out(wkmb: Any, prepared: Hub
     assert file.stat().st_mode & 0o077 == 0
     assert "cannot be written" in wkmb.refused("audit", "export", NIP, str(file))
     assert "Nobody has the NIP" in wkmb.refused("audit", "export", "1", str(file))
+
+
+def test_what_is_due_of_follow_up_plans_is_listed(wkmb: Any, prepared: Hub) -> None:
+    asking = course(requires=("completed", "rtl_approved"))
+    prepared.db.run(lambda conn: catalogue.import_courses(conn, prepared, [asking], by="test"))
+    empty = wkmb("rtl", "due").stdout
+    receive(prepared, statement(timestamp="2026-03-02T09:00:00+07:00"))
+
+    [overdue] = wkmb.json("rtl", "due")
+    hers = wkmb.json("rtl", "due", "--nip", NIP)
+    [plan] = wkmb.json("rtl", "show", NIP)
+
+    assert empty == "Nothing is due.\n"
+    assert (overdue["nip"], overdue["code"], overdue["due_on"]) == (NIP, "submit", "2026-04-01")
+    assert (overdue["waits_for"], overdue["is_overdue"]) == (NIP, True)
+    assert hers == [overdue]
+    assert wkmb.json("rtl", "due", "--until", "2026-03-31") == []
+    assert (plan["course"], plan["state"], plan["finished_on"]) == (asking.id, "asked", "2026-03-02")
+    assert wkmb("rtl", "show", OTHER_NIP).stdout == "She owes and has no follow-up plan.\n"

@@ -9,8 +9,8 @@ import pytest
 from flask_babel import Babel
 
 from connectors.checks import check_clock
-from hub.web import words
-from mappings.codes import CODES
+from hub.web import development_texts, words
+from mappings import codes as mappings_codes
 from mappings.rules import Check
 
 FAMILIES = {
@@ -23,7 +23,10 @@ FAMILIES = {
     "repeat": words.repeats,
     "scope": words.scopes,
     "confirmed": words.confirmed_marks,
+    "rtl_refusal": development_texts.rtl_refusals,
+    "rtl_step": development_texts.rtl_steps,
 }
+CODES = {**mappings_codes.CODES, "rtl_step": mappings_codes.CODES["rtl_state"]}
 
 
 @pytest.fixture(params=["id", "en"], autouse=True)
@@ -40,6 +43,11 @@ def test_every_code_of_a_family_has_words_and_no_other(family):
 
     assert set(table) == set(CODES[family])
     assert all(table.values())
+
+
+def test_a_plan_has_words_for_each_state_and_for_what_is_next():
+    assert set(development_texts.rtl_states()) == {*CODES["rtl_state"], "asked"} == set(development_texts.MARKS)
+    assert set(development_texts.reminders()) == {*CODES["rtl_reminder"], "renew"}
 
 
 @pytest.mark.parametrize("code", CODES["check"])
