@@ -32,7 +32,7 @@ from hub.sync_tables import connector_runs
 from hub.tables import course_versions, courses, credentials, deployments, enrollments, launches, scores, tools
 from lrs import query, statements
 from lrs.agents import Identifier, identifier
-from lrs.query import StatementQuery, Stored
+from lrs.query import Stored
 from lrs.tables import statement_ids
 from mappings.course import Course, CourseError
 from mappings.evaluate import Outcome, outcome_of
@@ -344,46 +344,40 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-# Searching ---------------------------------------------------------------------------------------------
+# Listing -----------------------------------------------------------------------------------------------
+
+#: What a statement of a list comes to: an hour rests on it, or it is evidence on which none rests (yet). Else
+#: `UNRESOLVED`, or the reason why it is no evidence. What exactly is still missing, the statement's own page says.
+COUNTED, EVIDENCE = "counted", "evidence"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A page of a search, newest first, and the cursor of the next one; None at the end."""
+class Outlined:
+    """A statement of a list: whose it is, and what it comes to."""
 
-    statements: tuple[Stored, ...]
-    next_cursor: str | None
+    stored: Stored
+    learner: Learner | None
+    code: str
+    detail: Mapping[str, str]
 
 
-def search(
-    conn: sa.Connection,
-    *,
-    nip: str | None = None,
-    actor: Identifier | None = None,
-    verb: str | None = None,
-    activity: str | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int = 50,
-    cursor: str | None = None,
-) -> Found:
-    """Statements by whom, of which verb, about what and from when to when they were stored, newest first.
-
-    A NIP finds what all identities of its learner said. Voided statements are not on lists; they have their own page.
-    """
-    actors: Sequence[Identifier | None] = [actor]
-    if nip is not None:
-        learner = learners.find_by_nip(conn, nip)
-        actors = [each.who for each in identity.identities_of(conn, learner.id)] if learner else []
-    after = int(cursor) if cursor and cursor.isascii() and cursor.isdigit() else None
-    found: dict[int, Stored] = {}
-    for who in actors:
-        wanted = StatementQuery(agent=who, verb=verb, activity=activity, since=since, until=until)
-        page = query.find(conn, wanted, limit=limit + 1, after=after)
-        found |= {each.seq: each for each in page.statements}
-    newest = [found[seq] for seq in sorted(found, reverse=True)]
-    page_end = str(newest[limit - 1].seq) if len(newest) > limit else None
-    return Found(tuple(newest[:limit]), page_end)
+def outline(conn: sa.Connection, hub: Hub, page: Sequence[Stored]) -> tuple[Outlined, ...]:
+    """What each statement of a page comes to, with as many questions for a long page as for a short one."""
+    around = recognition.surroundings(conn, hub)
+    known = identity.find_many(conn, [each.actor_key for each in page])
+    people = learners.find_many(conn, [each.learner for each in known.values() if each.learner is not None])
+    counted = ledger.standing_on(conn, [each.id for each in page])
+    found = []
+    for stored in page:
+        actor = known.get(stored.actor_key)
+        learner = people.get(actor.learner) if actor is not None and actor.learner is not None else None
+        reading = recognition.observe(hub, stored, around).reading
+        if isinstance(reading, NotAFact):
+            found.append(Outlined(stored, learner, reading.reason, reading.detail))
+        else:
+            code = COUNTED if stored.id in counted else EVIDENCE if learner else UNRESOLVED
+            found.append(Outlined(stored, learner, code, {}))
+    return tuple(found)
 
 
 # Handing out ---------------------------------------------------------------------------------------------------

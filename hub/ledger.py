@@ -7,7 +7,7 @@ Each entry's digest holds that of the one before: `chained` is the one recipe, f
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
@@ -129,6 +129,16 @@ def resting_on(conn: sa.Connection, statement: UUID) -> tuple[tuple[UUID, int], 
     at = entry_evidence.c
     query = sa.select(at.learner, at.position).where(at.statement == statement).order_by(at.learner, at.position)
     return tuple((row.learner, row.position) for row in conn.execute(query))
+
+
+def standing_on(conn: sa.Connection, statements: Sequence[UUID]) -> set[UUID]:
+    """Those of a page of statements on which an hour rests that nothing took back."""
+    at, reversal = entry_evidence.c, entries.alias()
+    taken_back = sa.exists(
+        sa.select(sa.literal(1)).where(reversal.c.learner == at.learner, reversal.c.reverses == at.position)
+    )
+    query = sa.select(at.statement).where(at.statement.in_(statements), sa.not_(taken_back))
+    return set(conn.execute(query).scalars())
 
 
 def positions_resting_on(conn: sa.Connection, learner: UUID, statements: Iterable[UUID]) -> dict[UUID, set[int]]:

@@ -108,3 +108,23 @@ def _header_problems(names: Sequence[str], columns: Sequence[str], required: Seq
     if len(set(names)) != len(names):
         problems.append(Problem(1, "header", "twice", "a column is there twice.", "Keep one."))
     return tuple(problems)
+
+
+# For people's spreadsheets -----------------------------------------------------------------------------
+
+#: A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Number(str):
+    """Decimal text that was written here: its minus is one."""
+
+    __slots__ = ()
+
+
+def cell(value: object) -> str:
+    """A value as a cell of a report; not for files meant for import."""
+    if isinstance(value, Number):
+        return str(value)
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -332,6 +332,15 @@ def find_origin(conn: sa.Connection, statement: UUID) -> sa.Row[Any] | None:
     return conn.execute(sa.select(pulled_statements).where(pulled_statements.c.id == statement)).first()
 
 
+def find_origins(conn: sa.Connection, statements: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+    """What other LRSs had set (``stored``, ``authority``) on those of a page of statements that were pulled."""
+    query = sa.select(pulled_statements).where(pulled_statements.c.id.in_(list(statements)))
+    return {
+        row.id: {"stored": row.stored, "authority": orjson.loads(row.authority) if row.authority else None}
+        for row in conn.execute(query)
+    }
+
+
 # Rows ----------------------------------------------------------------------------------------------------------
 
 

@@ -48,7 +48,7 @@ class Mine:
 
 @dataclass(frozen=True, slots=True)
 class StatementQuery:
-    """The filters of a list (xAPI Communication 2.1.3)."""
+    """The filters of a list (xAPI Communication 2.1.3), and ``authority``: on whose word it stands."""
 
     agent: agents.Identifier | None = None
     verb: str | None = None
@@ -56,6 +56,7 @@ class StatementQuery:
     registration: str | None = None
     related_activities: bool = False
     related_agents: bool = False
+    authority: agents.Identifier | None = None
     since: datetime | None = None
     until: datetime | None = None
     ascending: bool = False
@@ -132,6 +133,19 @@ def actors_about(conn: sa.Connection, activities: Iterable[str], *, extra: Itera
     return set(conn.execute(query).scalars())
 
 
+def voids_by_right(conn: sa.Connection, target: UUID, voider: UUID) -> bool:
+    """Whether this voiding statement came from somebody who may void anything."""
+    at = voids.c
+    query = sa.select(at.may_void_any).where(at.target == target, at.voider == voider)
+    return bool(conn.execute(query).scalar())
+
+
+def stored_among(conn: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of these ids under which a statement is stored."""
+    at = statement_ids.c
+    return set(conn.execute(sa.select(at.id).where(at.id.in_(list(ids)), at.seq.is_not(None))).scalars())
+
+
 def find_attachment(conn: sa.Connection, sha2: str) -> bytes | None:
     """The attachment data with this digest."""
     query = sa.select(attachments.c.content).where(attachments.c.sha2 == bytes.fromhex(sha2))
@@ -187,6 +201,8 @@ def _filters(query: StatementQuery) -> list[list[int]]:
         filters.append([index.activity_key(query.activity)])
         if query.related_activities:
             filters[-1].append(index.related_activity_key(query.activity))
+    if query.authority is not None:
+        filters.append([index.related_agent_key(query.authority), agents.agent_key(query.authority)])
     return filters
 
 
@@ -208,8 +224,7 @@ def _keys(query: StatementQuery, low: int, high: int, limit: int) -> sa.Select[A
     filters = _filters(query)
     verb = index.verb_key(query.verb) if query.verb is not None else None
     if not filters and query.mine is not None:
-        who = query.mine.authority
-        filters = [[index.related_agent_key(who), agents.agent_key(who)]]
+        filters = _filters(StatementQuery(authority=query.mine.authority))
     if not filters:
         filters, verb = [[ALL if verb is None else verb]], None
     parts = [_part(query, dim, filters[1:], verb, low, high, limit) for dim in filters[0]]

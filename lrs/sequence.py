@@ -112,16 +112,13 @@ class Known:
 class Ticket:
     """The right to take numbers within one write. Given by `Sequence.writing`.
 
+    ``take(conn, count)`` gives ascending numbers, above every number that a reader may already have passed.
     ``written`` are digests of rows that the write has made; they become ``known`` when it has been committed.
     """
 
-    _sequence: Sequence
+    take: Callable[[sa.Connection, int], list[int]]
     known: Known
     written: set[bytes] = field(default_factory=set)
-
-    def take(self, conn: sa.Connection, count: int) -> list[int]:
-        """``count`` ascending numbers, above every number that a reader may already have passed."""
-        return self._sequence.take(conn, count)
 
 
 @dataclass(slots=True)
@@ -158,7 +155,7 @@ class Sequence:
     @contextmanager
     def writing(self) -> Iterator[Ticket]:
         """Announce a write. Open it before the transaction and leave it after COMMIT returned."""
-        ticket = Ticket(self, self._known)
+        ticket = Ticket(self.take, self._known)
         serial = None if self._db.commits_in_order else self._take_off()
         try:
             yield ticket

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,19 +17,19 @@ import sqlalchemy as sa
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from hub import accounts, audit, identity, journal, learners, ledger, registry
-from hub.audit import Evidence, Verified
+from hub import accounts, audit, columns, exports, identity, journal, learners, ledger, registry, search
+from hub.audit import Evidence, Outlined, Verified
 from hub.catalogue import Listed
 from hub.errors import NotFound
 from hub.journal import Act
-from hub.learners import Learner
 from hub.ledger import Entry
-from hub.rows import is_nip
+from hub.rows import Number, is_nip
 from hub.runtime import Hub, current
+from hub.search import Search
 from hub.web import files, layout, texts, words
 from hub.web.statements import Sketch, sketch
 from lrs import query
-from lrs.agents import Identifier, agent_key
+from lrs.agents import agent_key
 from mappings.rules import jp_text
 
 pages = flask.Blueprint("audit", __name__, url_prefix="/audit")
@@ -55,112 +54,111 @@ _MONTH = re.compile("[0-9]{4}-(?:0[1-9]|1[0-2])")
 # Finding statements ----------------------------------------------------------------------------------------
 
 
-@dataclass
-class Asked:
-    """A search as it was filled in; ``problems`` by field."""
-
-    given: Mapping[str, str]
-    problems: dict[str, str] = field(default_factory=dict)
-
-    def text(self, name: str) -> str:
-        return self.given.get(name, "").strip()
-
-    def nip(self) -> str | None:
-        text = "".join(self.text("nip").split())
-        if text and not is_nip(text):
-            self.problems["nip"] = _("A NIP has 18 digits.")
-            return None
-        return text or None
-
-    def actor(self) -> Identifier | None:
-        """An account by homePage and name, or a mailto:, SHA-1 sum or openid."""
-        homepage, name = self.text("homepage"), self.text("actor")
-        if not homepage and not name:
-            return None
-        found = identity.parse_identifier(homepage, name)
-        if found is None:
-            self.problems["actor"] = _(
-                "This names nobody. Give the account's name and its homePage, or mailto:…, a SHA-1 sum or an openid."
-            )
-        return found
-
-    def verb(self) -> str | None:
-        text = self.text("verb")
-        return f"{_ADL}{text}" if text and ":" not in text else text or None
-
-    def activity(self) -> str | None:
-        text = self.text("activity")
-        if text and (":" not in text or any(each.isspace() for each in text)):
-            self.problems["activity"] = _("Give its whole ID, such as https://lms.example.go.id/course/3.")
-        return text or None
-
-    def day(self, name: str) -> date | None:
-        text = self.text(name)
-        try:
-            return date.fromisoformat(text) if text else None
-        except ValueError:
-            self.problems[name] = _("Use YYYY-MM-DD, for example 2026-01-31.")
-            return None
+def problem_texts() -> dict[str, str]:
+    """What is wrong with a filter (`hub.search.PROBLEMS`), and what to do."""
+    return {
+        "not_a_nip": _("A NIP has 18 digits."),
+        "unknown_nip": _("Nobody here has this NIP."),
+        "not_an_actor": _(
+            "This names nobody. Give the account's name and its homePage, or mailto:…, a SHA-1 sum or an openid."
+        ),
+        "not_an_iri": _("Give its whole ID, such as https://lms.example.go.id/course/3."),
+        "not_a_uuid": _("A registration is a UUID, such as 123e4567-e89b-42d3-a456-426614174000."),
+        "not_a_day": _("Use YYYY-MM-DD, for example 2026-01-31."),
+        "backwards": _("This is before the beginning."),
+        "unknown_source": _("There is no such key or system. Choose one of the list."),
+    }
 
 
-@pages.get("/", endpoint="search")
+@pages.get("/")
+@guard
+def home() -> ResponseReturnValue:
+    """Where the statements were listed before they had an address of their own."""
+    asked = flask.request.query_string.decode("ascii", errors="ignore")
+    return flask.redirect(flask.url_for("audit.search") + (f"?{asked}" if asked else ""), 308)
+
+
+@pages.get("/statements", endpoint="search")
 @guard
 def search_page() -> ResponseReturnValue:
-    hub, asked = current(), Asked(flask.request.args)
-    if direct := _direct(asked.text("find")):
+    """Every statement, newest first; its address holds the filters, so that it can be sent to somebody."""
+    find = flask.request.args.get("find", "").strip()
+    if direct := _direct(find):
         return flask.redirect(direct, 303)
-    if asked.text("find"):
-        asked.problems["find"] = _("Give the ID of a statement or of an hour, or a NIP.")
-    nip, actor, activity = asked.nip(), asked.actor(), asked.activity()
-    since, until = asked.day("from"), asked.day("until")
-    who: Learner | None = None
-    found = None
+    hub = current()
     with hub.db.read() as conn:
-        if nip is not None:
-            who = learners.find_by_nip(conn, nip)
-            if who is None:
-                asked.problems["nip"] = _("Nobody here has this NIP.")
-        if not asked.problems:
-            found = audit.search(
-                conn,
-                nip=nip,
-                actor=actor,
-                verb=asked.verb(),
-                activity=activity,
-                since=_begin(hub, since),
-                until=_begin(hub, until + timedelta(1)) if until else None,
-                limit=LIMIT,
-                cursor=asked.text("cursor") or None,
-            )
+        wanted = search.read(conn, hub, flask.request.args)
+    problem = {"find": _("Give the ID of a statement or of an hour, or a NIP.")} if find else {}
+    return _list(hub, wanted, problem)
+
+
+@pages.get("/statements/export")
+@guard
+def export() -> ResponseReturnValue:
+    """What the page lists, all of it, as a file; who takes it is written down."""
+    hub, asked = current(), flask.request.args
+    form = "csv" if asked.get("format") == "csv" else "jsonl"
+    with hub.db.read() as conn:
+        wanted = search.read(conn, hub, asked)
+    try:
+        chosen = columns.parse(asked.get("columns") or columns.DEFAULT)
+    except columns.ColumnsWrong as error:
+        told = _("These columns cannot be read from “%(near)s” on. Write them like id,verb.id,result.score.raw.",
+                 near=error.near)  # fmt: skip
+        return _list(hub, wanted, {"columns": told})
+    if wanted.problems:
+        return _list(hub, wanted, {})
+    through = hub.sequence.horizon()
+    session = accounts.current()
+    by = session.username if session else ""
+    hub.db.run(lambda conn: exports.record(conn, hub, wanted, form, by=by))
+    lines = exports.table(hub, wanted, through, chosen) if form == "csv" else exports.json_lines(hub, wanted, through)
+    kind = "text/csv; charset=utf-8" if form == "csv" else "application/jsonl; charset=utf-8"
+    response = flask.Response(exports.in_chunks(lines), content_type=kind)
+    response.headers.set("Content-Disposition", "attachment", filename=f"statements-{through:%Y%m%d-%H%M%S}.{form}")
+    return response
+
+
+def _list(hub: Hub, wanted: Search, problems: Mapping[str, str]) -> ResponseReturnValue:
+    """A page of what a search finds; or what is wrong with it, beside each field."""
+    asked = flask.request.args
+    problems = {**problems, **{name: problem_texts()[code] for name, code in wanted.problems.items()}}
+    with hub.db.read() as conn:
+        page = search.find(conn, wanted.queries if not problems else (), limit=LIMIT, after=_after(asked))
+        outlined = audit.outline(conn, hub, page.statements)
         systems = registry.connector_names(conn)
-        sketches = [(sketch(each, layout.language()), each.owner) for each in (found.statements if found else ())]
-        people = _people(conn, hub, [each for each, _owner in sketches])
-    rows = [(each, systems.get(owner or 0, ""), people.get(each.id, "")) for each, owner in sketches]
+        sources = search.sources(conn)
+        courses = hub.courses.current(conn).by_iri
     # Named one by one: url_for takes names such as _scheme for orders.
-    given: dict[str, Any] = {name: asked.text(name) for name in _FILTERS if asked.text(name)}
-    page = flask.render_template(
+    given: dict[str, Any] = dict(wanted.given)
+    shown = {**given, "view": "raw"} if asked.get("view") == "raw" else given
+    answer = flask.render_template(
         "audit/search.html",
-        asked=asked,
-        rows=rows,
-        who=who,
-        next_url=flask.url_for("audit.search", **{**given, "cursor": found.next_cursor})
-        if found and found.next_cursor
-        else "",
-        first_url=flask.url_for("audit.search", **given) if asked.text("cursor") else "",
-        is_filtered=bool(given),
+        given=given,
+        find=asked.get("find", "").strip(),
+        columns=asked.get("columns") or columns.DEFAULT,
+        problems=problems,
+        rows=[_row(each, systems) for each in outlined],
+        courses=courses,
+        cursor=_after(asked),
+        who=wanted.who,
+        sources=[("", _("Whoever")), *((each, words.source(each)) for each in sources)],
+        is_raw="view" in shown,
+        next_url=flask.url_for("audit.search", **shown, cursor=page.next_after) if page.next_after else "",
+        first_url=flask.url_for("audit.search", **shown) if asked.get("cursor") else "",
+        readable=files.readable,
     )
-    return page, 422 if asked.problems else 200
+    return answer, 422 if problems else 200
 
 
-def _people(conn: sa.Connection, hub: Hub, sketches: list[Sketch]) -> dict[UUID, str]:
-    """The names of people whom statements call by the opaque account that the hub gave them."""
-    whose: dict[UUID, UUID] = {}
-    for each in sketches:
-        if each.actor is not None and each.actor.homepage == hub.base_url and not each.actor_name:
-            with suppress(ValueError):
-                whose[each.id] = UUID(each.actor.name)
-    known = learners.find_many(conn, whose.values())
-    return {statement: known[person].name for statement, person in whose.items() if person in known}
+def _row(each: Outlined, systems: Mapping[int, str]) -> tuple[Outlined, Sketch, str]:
+    return each, sketch(each.stored, layout.language()), systems.get(each.stored.owner or 0, "")
+
+
+def _after(asked: Mapping[str, str]) -> int | None:
+    """The number after which the page begins; one that nobody was given is none."""
+    text = asked.get("cursor", "")
+    return min(int(text), 2**63 - 1) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _direct(text: str) -> str | None:
@@ -174,13 +172,6 @@ def _direct(text: str) -> str | None:
         return flask.url_for("audit.entry", entry_id=text)
     nip = "".join(text.split())
     return flask.url_for("audit.learner", nip=nip) if is_nip(nip) else None
-
-
-def _begin(hub: Hub, day: date | None) -> datetime | None:
-    """The last moment before a day of the hub's time zone: a search holds what came after it."""
-    if day is None:
-        return None
-    return datetime(day.year, day.month, day.day, tzinfo=hub.settings.timezone) - timedelta(microseconds=1)
 
 
 # A statement -----------------------------------------------------------------------------------------------
@@ -247,16 +238,14 @@ def _titles(conn: sa.Connection, hub: Hub, courses: list[str]) -> dict[str, str]
 @guard
 def find_entries() -> ResponseReturnValue:
     """An employee's hours, by NIP and year."""
-    hub, asked = current(), Asked(flask.request.args)
-    nip, year = asked.nip(), asked.text("year")
-    if nip is not None:
-        with hub.db.read() as conn:
-            known = learners.find_by_nip(conn, nip)
-        if known is not None:
-            return flask.redirect(flask.url_for("audit.learner", nip=nip, year=year or None), 303)
-        asked.problems["nip"] = _("Nobody here has this NIP.")
-    page = flask.render_template("audit/entries.html", asked=asked, years=_years(hub))
-    return page, 422 if asked.problems else 200
+    hub, nip, year = current(), flask.request.args.get("nip", ""), flask.request.args.get("year", "")
+    with hub.db.read() as conn:
+        wanted = search.read(conn, hub, {"nip": nip})
+    if wanted.who is not None:
+        return flask.redirect(flask.url_for("audit.learner", nip=wanted.who.nip, year=year or None), 303)
+    problem = problem_texts()[wanted.problems["nip"]] if wanted.problems else ""
+    page = flask.render_template("audit/entries.html", nip=nip, problem=problem, year=year, years=_years(hub))
+    return page, 422 if problem else 200
 
 
 def _years(hub: Hub) -> list[int]:
@@ -381,7 +370,7 @@ def ledger_file(nip: str) -> ResponseReturnValue:
 
 
 def _ledger_row(entry: Entry, titles: Mapping[str, str]) -> tuple[object, ...]:
-    jp = files.Number(jp_text(entry.centi_jp))
+    jp = Number(jp_text(entry.centi_jp))
     recorded = entry.recorded_at.isoformat(timespec="seconds")
     is_reversed = _("yes") if entry.is_reversed else ""
     return (entry.id, entry.on.isoformat(), titles[entry.course], entry.course, entry.form, jp, entry.policy,

@@ -11,13 +11,11 @@ import flask
 import orjson
 from werkzeug.datastructures import FileStorage
 
+from hub.rows import cell
 from mappings.course import Problem
 
 #: An uploaded table may be this long; 20,000 rows of courses fit in.
 LARGEST = 16 * 1024 * 1024
-
-#: A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +71,6 @@ def report(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     writer.writerows([cell(value) for value in row] for row in rows)
     # The mark by which a spreadsheet knows UTF-8.
     return "\ufeff" + text.getvalue()
-
-
-class Number(str):
-    """Decimal text that was written here: its minus is one."""
-
-    __slots__ = ()
-
-
-def cell(value: object) -> str:
-    """A value as a cell."""
-    if isinstance(value, Number):
-        return str(value)
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def readable(payload: bytes) -> str:

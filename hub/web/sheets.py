@@ -20,7 +20,7 @@ from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
 
 from hub.errors import HubError
-from hub.web.files import cell
+from hub.rows import cell
 
 Value: TypeAlias = str | int | Decimal | date | None
 

@@ -26,6 +26,7 @@ class Sketch:
     verb: str
     verb_name: str
     object: str
+    object_type: str
     object_name: str
     timestamp: str
     stored: datetime
@@ -51,6 +52,7 @@ def sketch(stored: Stored, language: str = "id") -> Sketch:
         verb=verb_id,
         verb_name=_in(verb.get("display"), language) or verb_id.rstrip("/").rpartition("/")[2],
         object=str(thing.get("id", "")),
+        object_type=str(thing.get("objectType", "Activity")),
         object_name=_in(_mapping(thing.get("definition")).get("name"), language),
         timestamp=str(statement.get("timestamp", "")),
         stored=stored.stored,

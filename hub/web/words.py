@@ -387,6 +387,13 @@ def origins() -> dict[str, str]:
     }
 
 
+def source(authority: str) -> str:
+    """By whom statements are reported (`hub.search.sources`)."""
+    kind, _slash, name = authority.partition("/")
+    texts = {"hub": _("The hub itself"), "connector": _("Fetched from %(name)s", name=name)}
+    return str(texts.get(kind) or _("Key %(name)s", name=name))
+
+
 def verbs() -> dict[str, str]:
     """The verbs that systems use most, by the last word of their ID."""
     return {
@@ -440,6 +447,8 @@ def actions() -> dict[str, str]:
         "policy.add": _("added the policy"),
         "policy.activate": _("activated the policy"),
         "key.rotate": _("renewed the signing key"),
+        "statements.export": _("took statements out of the hub as"),
+        "statements.import": _("imported the statements of"),
         "account.add": _("made the account"),
         "account.disable": _("locked the account"),
         "account.enable": _("opened the account again"),
@@ -449,7 +458,7 @@ def actions() -> dict[str, str]:
 
 #: What stands before the name of what somebody changed, in the journal.
 _THINGS = frozenset(
-    {"connector", "tool", "deployment", "credential", "policy", "account", "learner", "identity", "key"}
+    {"connector", "tool", "deployment", "credential", "policy", "account", "learner", "identity", "key", "file"}
 )  # fmt: skip
 
 

@@ -249,37 +249,6 @@ def test_an_origin_that_is_not_on_record_is_still_told(db: Database, origin: str
 # Searching ---------------------------------------------------------------------------------------------
 
 
-def test_all_that_a_person_said_is_found_page_by_page(db: Database) -> None:
-    world, learner = linked_world(db)
-    world.link(learner, account("b", "https://elsewhere.example"))
-    said = []
-    for number in range(7):
-        world.clock.forward(seconds=1)
-        actor = by("4") if number % 2 else by("b", "https://elsewhere.example")
-        said.append(statement(("completed", "passed")[number % 3 == 0], actor=actor))
-        world.receive(said[-1], statement(actor=by("99")))
-
-    found: list[str] = []
-    cursor: str | None = None
-    with db.read() as conn:
-        while True:
-            page = audit.search(conn, nip=NIP, limit=3, cursor=cursor)
-            found += [str(each.id) for each in page.statements]
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-        passed = audit.search(conn, nip=NIP, verb="http://adlnet.gov/expapi/verbs/passed")
-        nobody = audit.search(conn, nip="000000000000000000")
-        about = audit.search(conn, activity=SECURITY, limit=100)
-        of_actor = audit.search(conn, actor=account("99"), since=world.clock.now, limit=100)
-
-    assert found == [each["id"] for each in reversed(said)]
-    assert len(passed.statements) == 3
-    assert nobody.statements == ()
-    assert len(about.statements) == 14
-    assert of_actor.statements == ()
-
-
 # Verifying ---------------------------------------------------------------------------------------------
 
 

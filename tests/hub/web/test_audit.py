@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+from html import unescape
 from itertools import pairwise
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -46,7 +48,7 @@ def hours(seen):
 
 # Who may -----------------------------------------------------------------------------------------------
 
-PATHS = ("/audit/", "/audit/entries", "/audit/journal", f"/audit/learners/{NIP}")
+PATHS = ("/audit/statements", "/audit/entries", "/audit/journal", f"/audit/learners/{NIP}")
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -191,7 +193,7 @@ def test_texts_of_a_statement_are_never_taken_for_marks(seen, auditor):
     evil = statement(actor={**by("4"), "name": "<script>alert(1)</script>"})
     world.receive(evil)
 
-    for path in (f"/audit/statements/{evil['id']}", "/audit/"):
+    for path in (f"/audit/statements/{evil['id']}", "/audit/statements"):
         assert "<script>alert" not in auditor.get(path).text
 
 
@@ -228,7 +230,7 @@ def test_statements_are_found_by_nip_actor_verb_activity_and_day(seen, auditor):
     world.receive(other)
 
     def found(asked):
-        return set(ids(auditor.get(f"/audit/?{asked}")))
+        return set(ids(auditor.get(f"/audit/statements?{asked}")))
 
     assert second["id"] in found(f"nip={NIP}")
     assert other["id"] not in found(f"nip={NIP}")
@@ -253,7 +255,7 @@ def test_statements_are_found_by_nip_actor_verb_activity_and_day(seen, auditor):
     ],
 )
 def test_a_wrong_filter_is_told_beside_its_field(auditor, query, told):
-    answer = auditor.get(f"/audit/?{query}")
+    answer = auditor.get(f"/audit/statements?{query}")
 
     assert answer.status_code == 422
     assert told in text(answer)
@@ -263,15 +265,15 @@ def test_numbers_lead_directly_to_what_they_name(seen, auditor):
     entry, said = hours(seen)[0].id, seen[2]["id"]
 
     for number, path in ((said, f"statements/{said}"), (entry, f"entries/{entry}"), (NIP, f"learners/{NIP}")):
-        assert auditor.get(f"/audit/?find={number}").headers["Location"] == f"/audit/{path}"
+        assert auditor.get(f"/audit/statements?find={number}").headers["Location"] == f"/audit/{path}"
 
 
 def test_a_search_goes_on_by_key_and_repeats_nothing(seen, auditor):
     world, *_ = seen
     world.receive(*(statement("experienced", f"{LMS}/page/{number}") for number in range(60)))
 
-    first = auditor.get("/audit/?verb=experienced")
-    following = re.search(r'href="(/audit/\?[^"]*cursor=[^"]+)" rel="next"', first.text)[1].replace("&amp;", "&")
+    first = auditor.get("/audit/statements?verb=experienced")
+    following = unescape(re.search(r'href="(/audit/statements\?[^"]*cursor=[^"]+)" rel="next"', first.text)[1])
     second = auditor.get(following)
 
     assert len(ids(first)) == 50
@@ -283,9 +285,78 @@ def test_an_address_cannot_lead_pages_elsewhere(seen, auditor):
     world, *_ = seen
     world.receive(*(statement("experienced", f"{LMS}/page/{number}") for number in range(60)))
 
-    page = auditor.get("/audit/?_scheme=javascript&_external=1&_anchor=x&verb=experienced")
+    page = auditor.get("/audit/statements?_scheme=javascript&_external=1&_anchor=x&verb=experienced")
 
     assert "javascript:" not in page.text
+
+
+def test_each_row_says_what_it_came_to_and_leads_on(seen, auditor):
+    world, *_ = seen
+    world.receive(statement("experienced", actor=by("99")), statement(actor=by("99")))
+    world.settle()
+
+    page = auditor.get("/audit/statements")
+
+    said = text(page)
+    assert "Budi Santoso completed" in said
+    assert "counted" in said
+    assert "evidence nobody knows yet whose" in said
+    assert f'href="/audit/learners/{NIP}"' in page.text
+    assert f'href="/audit/statements?activity={quote(SECURITY, safe="/:")}"' in unescape(page.text)
+
+
+def test_a_longer_page_asks_no_more_questions(seen, auditor):
+    world, *_ = seen
+
+    def questions():
+        asked = []
+        sa.event.listen(world.db._reader, "before_cursor_execute", lambda *each: asked.append(each[2]))
+        assert auditor.get("/audit/statements").status_code == 200
+        return len(asked)
+
+    few = questions()
+    world.receive(*(statement("experienced", f"{LMS}/page/{number}", actor=by(str(number))) for number in range(45)))
+    world.settle()
+
+    # The second listener counts each question once more.
+    assert questions() <= few * 2 + 2
+
+
+def test_the_raw_view_shows_the_statements_and_keeps_the_filters(seen, auditor):
+    page = auditor.get("/audit/statements?verb=completed&view=raw")
+
+    assert '"timestamp": "2026-03-09T09:00:00+07:00"' in unescape(page.text)
+    assert 'href="/audit/statements?verb=completed"' in page.text
+
+
+def test_what_is_listed_is_taken_as_a_file_and_that_is_written_down(seen, auditor):
+    world, *_ = seen
+    world.clock.forward(seconds=1)
+
+    lines = auditor.get("/audit/statements/export?format=jsonl&verb=completed")
+    table = auditor.get("/audit/statements/export?format=csv&columns=id,verb.id&verb=completed")
+
+    assert lines.headers["Content-Type"].startswith("application/jsonl")
+    # A void is found by what it takes back, and in lines of JSON what was taken back stands before it.
+    assert lines.text.splitlines()[-1].startswith('{"kind":"end","statements":3,')
+    assert table.headers["Content-Disposition"].endswith(".csv")
+    assert table.text.splitlines()[-1].startswith("#end,2,")
+    with world.db.read() as conn:
+        acts = journal.read(conn, "2026-11", limit=2)
+    assert [(act.action, act.who, act.detail) for act in acts] == [
+        ("statements.export", "auditor", {"where_verb": "completed"})
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [("columns=verb..id", "These columns cannot be read from “.id” on."), ("format=csv&nip=1", "A NIP has 18 digits.")],
+)
+def test_a_file_that_cannot_be_made_is_told_on_the_page(auditor, query, told):
+    answer = auditor.get(f"/audit/statements/export?{query}")
+
+    assert answer.status_code == 422
+    assert told in text(answer)
 
 
 # A learner ---------------------------------------------------------------------------------------------
@@ -368,5 +439,5 @@ def test_a_world_without_hours_has_pages_too(db):
     world = World(db)
     auditor = Person(world.hub, "auditor")
 
-    assert "Nothing has arrived yet" in text(auditor.get("/audit/"))
+    assert "Nothing has arrived yet" in text(auditor.get("/audit/statements"))
     assert "Nothing in this month" in text(auditor.get("/audit/journal"))
