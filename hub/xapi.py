@@ -24,6 +24,7 @@ from hub.xapi_call import (
     VERSION_HEADER,
     VERSIONS,
     Call,
+    VersionRefused,
     negotiate,
     parameters_of,
     undo_alternate_syntax,
@@ -53,6 +54,7 @@ from lrs.errors import (
     NoPartition,
     PreconditionFailed,
     PreconditionMissing,
+    TooMuch,
     VoidRefused,
 )
 from lrs.sequence import Sequence
@@ -127,7 +129,7 @@ def create_blueprint(find_services: Callable[[], Services]) -> flask.Blueprint:
 def _serve(hub: Services, resource: str) -> flask.Response:
     if flask.request.method == "OPTIONS":
         return _with_headers(flask.Response(status=204), hub.default_version)
-    version = hub.default_version
+    version = _version_of_answer(hub)
     # Asked before the read opens, and sent whatever the answer is (XAPI-00153).
     through = hub.sequence.horizon() if resource == "statements" and _is_read() else None
     try:
@@ -139,6 +141,14 @@ def _serve(hub: Services, resource: str) -> flask.Response:
     if through is not None:
         response.headers[_CONSISTENT_THROUGH] = _iso(through)
     return _with_headers(response, version)
+
+
+def _version_of_answer(hub: Services) -> str:
+    """The version that the request names, however wrong the rest of it may be; else the default one."""
+    try:
+        return negotiate(flask.request.headers.get(VERSION_HEADER))
+    except VersionRefused:
+        return hub.default_version
 
 
 def _is_read() -> bool:
@@ -158,6 +168,8 @@ def _read_call(hub: Services, resource: str, through: datetime | None) -> Call:
         call = undo_alternate_syntax(call)
     given = call.headers.get(VERSION_HEADER)
     version = VERSIONS[-1] if given is None and resource == "about" else negotiate(given)
+    if "method" in parameters and version.startswith("2") and given is not None:
+        raise Malformed("xAPI 2.0 has no alternate request syntax: send the request itself, without ?method=")
     return replace(call, version=version, method="GET" if call.method == "HEAD" else call.method)
 
 
@@ -207,6 +219,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (Conflict, 409),
     (PreconditionMissing, 409),
     (PreconditionFailed, 412),
+    (TooMuch, 413),
     (NoPartition, 503),
     (LRSError, 400),
 )
@@ -306,6 +319,7 @@ def _store(
     attachments.check_attachments(prepared, data or {})
     if caller.launch is not None:
         _within_launch(caller.launch, prepared)
+        _voids_its_own(hub, caller, prepared)
     return hub.accept(prepared, data).ids
 
 
@@ -322,6 +336,17 @@ def _within_launch(launch: LaunchScope, prepared: Iterable[statements.Prepared])
             raise Forbidden(f"Statement {each.id}: this launch reports with registration {launch.registration} alone")
         if statement["object"].get("id") != launch.activity and launch.activity not in named:
             raise Forbidden(f"Statement {each.id}: neither its object nor its contextActivities are {launch.activity}")
+
+
+def _voids_its_own(hub: Services, caller: Caller, prepared: Iterable[statements.Prepared]) -> None:
+    """A launch's token voids what that launch stored, never what its connector stored of somebody else."""
+    for each in prepared:
+        if not each.is_voiding or each.target is None:
+            continue
+        with hub.db.read() as conn:
+            target = query.get(conn, each.target)
+        if target is None or target.origin != caller.writer.origin:
+            raise Forbidden(f"Statement {each.id}: this launch voids what it stored itself alone, not {each.target}")
 
 
 def _get_statements(hub: Services, call: Call, caller: Caller) -> flask.Response:

@@ -12,14 +12,14 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from lrs.errors import Invalid, Problem
+from lrs.errors import Invalid, Malformed, Problem
 from lrs.formats import parse_timestamp
+from lrs.jsontext import parse_json
 from lrs.statements import Prepared, digest
 
 SIGNATURE = "http://adlnet.gov/expapi/attachments/signature"
@@ -83,10 +83,11 @@ def _why_not_signed(statement: Mapping[str, Any], token: bytes) -> str | None:
     parts = token.split(b".")
     try:
         header, payload, signature = [_base64url(part) for part in parts]
-        head, signed = orjson.loads(header), orjson.loads(payload)
-    except (ValueError, binascii.Error):
+        head, signed = parse_json(header), parse_json(payload)
+    except (ValueError, binascii.Error, Malformed):
         return "the signature is not a JWS in compact form"
-    if not isinstance(head, dict) or head.get("alg") not in _ALGORITHMS:
+    algorithm = head.get("alg") if isinstance(head, dict) else None
+    if not isinstance(algorithm, str) or algorithm not in _ALGORITHMS:
         return "the signature must use RS256, RS384 or RS512 (XAPI-00117)"
     if not isinstance(signed, dict) or not _is_the_same(statement, signed):
         return "the signed payload is not this statement without the signature (XAPI-00116)"

@@ -27,12 +27,22 @@ class Problem:
         return f"{self.path}: {self.reason} ({self.requirement})"
 
 
+class TooMuch(LRSError):
+    """More at once than one transaction should hold; the message says how much is taken."""
+
+
+#: How many problems are told at once. Whoever sends a million wrong things is not answered with a larger page.
+MOST_PROBLEMS = 1000
+
+
 class Invalid(LRSError):
-    """The statements break requirements; ``problems`` lists every one of them."""
+    """The statements break requirements; ``problems`` lists every one of them, up to `MOST_PROBLEMS`."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(str(problem) for problem in self.problems))
+        self.problems = tuple(problems[:MOST_PROBLEMS])
+        listed = [str(problem) for problem in self.problems]
+        more = ["there may be more problems: mend these first"] if len(problems) >= MOST_PROBLEMS else []
+        super().__init__("; ".join(listed + more))
 
 
 class Conflict(LRSError):

@@ -75,8 +75,11 @@ def _repeated_key(body: bytes) -> str:
     repeated: list[str] = []
 
     def pairs(members: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in members]
-        repeated.extend(name for name in names if names.count(name) > 1)
+        seen: set[str] = set()
+        for name, _ in members:
+            if name in seen:
+                repeated.append(name)
+            seen.add(name)
 
     json.loads(body, object_pairs_hook=pairs)
     return repeated[0] if repeated else ""

@@ -18,10 +18,13 @@ from uuid import UUID
 import orjson
 
 from lrs import agents, formats, index
-from lrs.errors import Invalid, Problem
+from lrs.errors import MOST_PROBLEMS, Invalid, Problem, TooMuch
 from lrs.jsontext import Span, parse_with_spans
 from lrs.sequence import stored_at, stored_text
 from lrs.validate import VOIDED, validate
+
+#: A batch is one transaction, and is held in memory (about 5 KB for each of its statements) until it has ended.
+MOST_AT_ONCE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,11 @@ class Prepared:
 
 
 def parse(body: bytes) -> Parsed:
-    """Strict JSON; `Malformed` says what is wrong with it."""
+    """Strict JSON; `Malformed` says what is wrong with it, `TooMuch` that it is a batch beyond `MOST_AT_ONCE`."""
     value, spans = parse_with_spans(body)
     is_batch = type(value) is list
+    if is_batch and len(value) > MOST_AT_ONCE:
+        raise TooMuch(f"The batch has {len(value)} statements; send at most {MOST_AT_ONCE} in one request")
     return Parsed(body, is_batch, tuple(value) if is_batch else (value,), tuple(spans))
 
 
@@ -105,6 +110,8 @@ def prepare(
     for position, statement in enumerate(parsed.statements):
         path = f"statements[{position}]" if parsed.is_batch else "statement"
         problems += validate(statement, version=version, path=path)
+        if len(problems) >= MOST_PROBLEMS:
+            break
     if not problems:
         problems = _repeated_ids(parsed)
     if problems:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from lrs import formats
-from lrs.errors import Problem
+from lrs.errors import MOST_PROBLEMS, Problem
 
 VOIDED = "http://adlnet.gov/expapi/verbs/voided"
 
@@ -66,7 +66,8 @@ def validate_agent(agent: Any, path: str) -> Problems:
 
 
 def _add(problems: Problems, path: str, requirement: str, reason: str) -> None:
-    problems.append(Problem(path, requirement, reason))
+    if len(problems) < MOST_PROBLEMS:
+        problems.append(Problem(path, requirement, reason))
 
 
 def _is(value: Any, kind: type, path: str, problems: Problems, requirement: str = _TYPE) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
+from werkzeug.test import TestResponse
 
 from lrs.database import Database
 from lrs.multipart import parse_multipart, write_multipart
@@ -115,10 +115,40 @@ def test_head_is_get_without_the_body(either: Visitor, resource: str, parameters
     assert head.headers["Content-Length"] == get.headers["Content-Length"]
 
 
-@pytest.mark.parametrize("name", ["StatementId", "Related_Agents", "Limit", "unknown", "sort"])
-def test_an_unknown_parameter_is_refused(either: Visitor, name: str) -> None:
-    """XAPI-00324, XAPI-00325."""
-    assert either.send("GET", "statements", {name: "1"}).status_code == 400
+def test_head_has_every_header_of_get(either: Visitor) -> None:
+    """XAPI-00125; for a statement, a list and a document."""
+    given = statement()
+    either.post(given)
+    assert put(either, "activities/state", {**STATE, "stateId": "s"}) == 204
+
+    for resource, parameters, named in (
+        ("statements", {"statementId": given["id"]}, "Last-Modified"),
+        ("statements", {}, "X-Experience-API-Consistent-Through"),
+        ("activities/state", {**STATE, "stateId": "s"}, "ETag"),
+    ):
+        get, head = (either.send(method, resource, parameters) for method in ("GET", "HEAD"))
+        assert set(head.headers.keys()) == set(get.headers.keys())
+        assert named in head.headers
+        assert head.headers["Content-Type"] == get.headers["Content-Type"]
+
+
+def test_an_unknown_parameter_is_refused_and_one_in_another_case(either: Visitor) -> None:
+    """XAPI-00324, XAPI-00325: every parameter of every resource."""
+    known = "agent verb activity registration related_activities related_agents since until limit format attachments"
+    for name in (*known.split(), "ascending", "statementId", "voidedStatementId"):
+        for other in (name.title(), name.upper(), "unknown"):
+            refused = either.send("GET", "statements", {other: "1"})
+            assert refused.status_code == 400
+            assert repr(other) in refused.get_json()["detail"]
+    for resource, parameters in (
+        ("activities/state", {**STATE, "StateId": "s"}),
+        ("activities/profile", {"activityId": COURSE, "Since": "x"}),
+        ("agents/profile", {"agent": AGENT, "activityId": COURSE}),
+        ("activities", {"activityID": COURSE}),
+        ("agents", {"Agent": AGENT}),
+        ("about", {"x": "1"}),
+    ):
+        assert either.send("GET", resource, parameters).status_code == 400
 
 
 @pytest.mark.parametrize("parameters", [{}, {"limit": "x"}, {"statementId": "x"}, {"unknown": "1"}])
@@ -130,6 +160,17 @@ def test_consistent_through_is_there_whatever_the_answer(either: Visitor, parame
 
     through = datetime.fromisoformat(response.headers["X-Experience-API-Consistent-Through"])
     assert through >= before - timedelta(milliseconds=1)
+
+
+def test_consistent_through_is_there_for_whoever_is_refused_at_the_door(lrs: Visitor) -> None:
+    """XAPI-00153, "regardless of the code returned"."""
+    for response in (
+        lrs.using(version=None).send("GET", "statements"),
+        lrs.send("GET", "statements", headers={"Authorization": "Basic x"}),
+        lrs.using(name="nothing").send("GET", "statements"),
+        lrs.send("HEAD", "statements"),
+    ):
+        assert datetime.fromisoformat(response.headers["X-Experience-API-Consistent-Through"])
 
 
 # Storing statements ----------------------------------------------------------------------------------------
@@ -329,6 +370,20 @@ def test_activities_and_agents(either: Visitor) -> None:
     assert either.send("GET", "agents", {"agent": "{}"}).status_code == 400
 
 
+def test_more_keeps_format_and_attachments(either: Visitor) -> None:
+    """XAPI-00111: the pages after the first are of the kind that was asked for."""
+    either.post(*(statement(verb={"id": VERBS + "passed", "display": {"id": "lulus"}}) for _ in range(2)))
+
+    first = either.send("GET", "statements", {"limit": "1", "format": "ids", "attachments": "true"})
+    text, _ = parse_multipart(first.data, first.mimetype_params["boundary"])
+    second = either._client.get(json.loads(text)["more"], headers=either.headers())
+
+    text, data = parse_multipart(second.data, second.mimetype_params["boundary"])
+    assert json.loads(text)["more"] == ""
+    assert json.loads(text)["statements"][0]["verb"] == {"id": VERBS + "passed"}
+    assert data == {}
+
+
 # Attachments ------------------------------------------------------------------------------------------------
 
 DATA = b"\x00\r\n--x\xff"
@@ -359,6 +414,23 @@ def test_attachments_go_both_ways(either: Visitor) -> None:
         text, data = parse_multipart(answer.data, answer.mimetype_params["boundary"])
         assert data == {SHA2: DATA}
         assert given["id"] in text.decode()
+
+
+def test_data_of_one_digest_is_sent_once_and_answered_once(either: Visitor) -> None:
+    """Communication 1.5.2; xAPI 2.0 4.1.4: attachments share data, have none where they have a fileUrl, or both."""
+    shared = [statement(attachments=[ATTACHMENT]), statement(attachments=[{**ATTACHMENT, "fileUrl": "http://x.org/f"}])]
+    elsewhere = statement(attachments=[{**ATTACHMENT, "sha2": "0" * 64, "fileUrl": "http://x.org/g"}])
+    bare = write_multipart(json.dumps(elsewhere).encode(), [], "abc")
+    body = write_multipart(json.dumps(shared).encode(), [(SHA2, "application/pdf", DATA)], "abc")
+
+    for each in (body, bare):
+        sent = either.send("POST", "statements", data=each, content_type="multipart/mixed; boundary=abc")
+        assert sent.status_code == 200, sent.data
+    assert either.post(statement(attachments=elsewhere["attachments"])).status_code == 200
+
+    answer = either.send("GET", "statements", {"attachments": "true"})
+    assert answer.data.count(DATA) == 1
+    assert parse_multipart(answer.data, answer.mimetype_params["boundary"])[1] == {SHA2: DATA}
 
 
 # Documents ----------------------------------------------------------------------------------------------------
@@ -393,6 +465,37 @@ def test_etags_guard_profiles(either: Visitor) -> None:
     assert etag == f'"{hashlib.sha1(b"1").hexdigest()}"'
     assert put(either, "agents/profile", {"agent": AGENT, "profileId": "p"}, "2", If_Match='"x"') == 412
     assert put(either, "agents/profile", {"agent": AGENT, "profileId": "p"}, "2", If_Match=f"W/{etag}") == 204
+
+
+@pytest.mark.parametrize(
+    ("resource", "parameters"),
+    [
+        ("activities/state", {**STATE, "stateId": "s"}),
+        ("activities/profile", PROFILE),
+        ("agents/profile", {"agent": AGENT, "profileId": "p"}),
+    ],
+)
+def test_every_change_of_a_document_asks_its_etag(either: Visitor, resource: str, parameters: dict[str, str]) -> None:
+    """XAPI-00322, XAPI-00323, Communication 3.1: 412, a reason, and nothing changed; for PUT, POST and DELETE."""
+    first = either.send("PUT", resource, parameters, headers={"If-None-Match": "*"}, json={"a": 1})
+    etag = either.send("GET", resource, parameters).headers["ETag"]
+
+    assert first.status_code == 204
+    for method in ("PUT", "POST", "DELETE"):
+        for condition in ({"If-Match": '"x"'}, {"If-None-Match": "*"}, {"If-None-Match": etag}):
+            refused = either.send(method, resource, parameters, headers=condition, json={"b": 1})
+            assert refused.status_code == 412, (method, condition)
+            assert refused.get_json()["detail"]
+    got = either.send("GET", resource, parameters)
+    assert (got.get_json(), got.headers["ETag"]) == ({"a": 1}, etag)
+    assert either.send("POST", resource, parameters, headers={"If-Match": etag}, json={"b": 1}).status_code == 204
+    changed = either.send("GET", resource, parameters)
+    before, after = (parsedate_to_datetime(each.headers["Last-Modified"]) for each in (got, changed))
+    assert before <= after <= datetime.now(UTC)
+    current = changed.headers["ETag"]
+    assert current != etag
+    assert either.send("DELETE", resource, parameters, headers={"If-Match": f'"x", {current}'}).status_code == 204
+    assert either.send("GET", resource, parameters).status_code == 404
 
 
 def test_a_document_comes_back_as_it_is(either: Visitor) -> None:
@@ -459,42 +562,113 @@ def test_a_form_may_stand_for_any_request_in_version_1(lrs: Visitor) -> None:
     assert "X-Experience-API-Consistent-Through" in listed.headers
 
 
-def test_version_2_has_no_such_syntax(lrs: Visitor) -> None:
-    response = lrs.using(version="2.0.0").send("POST", "statements", {"method": "GET"}, data=urlencode({"limit": "1"}))
+def form(lrs: Visitor, method: str, resource: str, **fields: str) -> TestResponse:
+    """The request in its alternate form, with everything in the form."""
+    return lrs._client.post(f"/xapi/{resource}?method={method}", data={**lrs.headers(), **fields})
+
+
+def test_a_form_carries_the_conditions_and_the_type_of_a_document(lrs: Visitor) -> None:
+    """XAPI-00336: If-Match, If-None-Match and Content-Type are fields too, on every resource."""
+    for resource, parameters in (
+        ("activities/state", {**STATE, "stateId": "s"}),
+        ("activities/profile", PROFILE),
+        ("agents/profile", {"agent": AGENT, "profileId": "p"}),
+    ):
+        typed = {**parameters, "Content-Type": "text/x; a=b"}
+        assert form(lrs, "PUT", resource, **typed, **{"If-None-Match": "*"}, content="é").status_code == 204
+        assert form(lrs, "PUT", resource, **typed, **{"If-None-Match": "*"}, content="x").status_code == 412
+        got = form(lrs, "GET", resource, **parameters)
+        assert (got.text, got.content_type) == ("é", "text/x; a=b")
+        assert form(lrs, "DELETE", resource, **parameters, **{"If-Match": '"x"'}).status_code == 412
+        assert form(lrs, "DELETE", resource, **parameters, **{"If-Match": got.headers["ETag"]}).status_code == 204
+        assert form(lrs, "GET", resource, **parameters).status_code == 404
+    posted = form(lrs, "POST", "statements", content=json.dumps(statement()))
+    assert posted.status_code == 200
+
+
+def test_a_form_that_is_ambiguous_is_refused(lrs: Visitor) -> None:
+    """XAPI-00336: one parameter beside method, a PUT, no content, a body that is no form, a bad credential."""
+    body = {"content": json.dumps(statement(id=None))}
+    json_body = {"json": statement(), "headers": lrs.headers()}
+
+    assert lrs._client.post("/xapi/statements?method=POST&limit=1", data={**lrs.headers(), **body}).status_code == 400
+    assert lrs._client.put("/xapi/statements?method=PUT", **json_body).status_code == 400
+    assert lrs._client.get("/xapi/statements?method=GET", headers=lrs.headers()).status_code == 400
+    assert lrs._client.post("/xapi/statements?method=POST", **json_body).status_code == 400
+    assert lrs._client.post("/xapi/statements?method=POST", data=lrs.headers()).status_code == 400
+    assert lrs._client.post("/xapi/statements?method=PATCH", data={**lrs.headers(), **body}).status_code == 400
+    wrong = {**lrs.headers(), **body, "Authorization": "Basic x"}
+    assert lrs._client.post("/xapi/statements?method=POST", data=wrong).status_code == 401
+    assert lrs.find() == []
+
+
+@pytest.mark.parametrize("where", ["header", "form"])
+def test_version_2_has_no_such_syntax(lrs: Visitor, where: str) -> None:
+    two = lrs.using(version="2.0.0").headers()
+    given = {"data": {"limit": "1"}, "headers": two} if where == "header" else {"data": {**two, "limit": "1"}}
+
+    response = lrs._client.post("/xapi/statements?method=GET", **given)
 
     assert response.status_code == 400
 
 
 # Who may what -----------------------------------------------------------------------------------------------------
 
-_WRITE = ("POST", "statements", {}, statement(id=None))
-_READ = ("GET", "statements", {}, None)
-_STATE = ("GET", "activities/state", STATE, None)
-_SET_STATE = ("PUT", "activities/state", {**STATE, "stateId": "s"}, {})
-_PROFILE = ("GET", "activities/profile", {"activityId": COURSE}, None)
-_ACTIVITY = ("GET", "activities", {"activityId": COURSE}, None)
+_DOCUMENTS = {
+    "state": [("activities/state", {**STATE, "stateId": "s"})],
+    "profile": [("activities/profile", PROFILE), ("agents/profile", {"agent": AGENT, "profileId": "p"})],
+}
+
+
+def _requests(*rights: str) -> list[tuple[str, str, dict[str, str]]]:
+    """The requests that belong to each right, as method, resource and parameters."""
+    found: list[tuple[str, str, dict[str, str]]] = []
+    for right in rights:
+        if right == "write":
+            found += [("POST", "statements", {}), ("PUT", "statements", {"statementId": REGISTRATION})]
+        elif right == "read":
+            found += [("GET", "statements", {}), ("HEAD", "statements", {})]
+            found += [("GET", "statements", {"statementId": REGISTRATION})]
+        elif right == "known":
+            found += [("GET", "activities", {"activityId": COURSE}), ("GET", "agents", {"agent": AGENT})]
+        else:
+            kind, _, change = right.partition(" ")
+            methods = ("PUT", "POST", "DELETE") if change else ("GET", "HEAD")
+            found += [(method, *document) for document in _DOCUMENTS[kind] for method in methods]
+    return found
+
+
+EVERY = _requests("write", "read", "known", "state", "state change", "profile", "profile change")
 
 
 @pytest.mark.parametrize(
     ("name", "allowed"),
     [
-        ("all", [_WRITE, _READ, _STATE, _SET_STATE, _PROFILE, _ACTIVITY]),
-        ("reader", [_READ, _STATE, _PROFILE, _ACTIVITY]),
-        ("statements", [_READ, _ACTIVITY]),
-        ("writer", [_WRITE, _READ, _ACTIVITY]),
-        ("state", [_STATE, _SET_STATE]),
-        ("profile", [_PROFILE, _ACTIVITY]),
+        ("all", EVERY),
+        ("reader", _requests("read", "known", "state", "profile")),
+        ("statements", _requests("read", "known")),
+        ("writer", _requests("write", "read", "known")),
+        ("write-only", _requests("write")),
+        ("mine-only", _requests("read", "known")),
+        ("state", _requests("state", "state change")),
+        ("profile", _requests("known", "profile", "profile change")),
+        ("define", _requests("known")),
         ("nothing", []),
     ],
 )
 def test_a_credential_does_what_its_scopes_say(lrs: Visitor, name: str, allowed: list[Any]) -> None:
-    for request in (_WRITE, _READ, _STATE, _SET_STATE, _PROFILE, _ACTIVITY):
-        method, resource, parameters, body = request
+    """Every scope on every resource: what it was not given is 403 with the scopes that would do."""
+    for request in EVERY:
+        method, resource, parameters = request
+        body = {} if resource != "statements" else statement(id=None)
 
-        status = lrs.using(name=name).send(method, resource, parameters, json=body).status_code
+        response = lrs.using(name=name).send(
+            method, resource, parameters, json=None if method in ("GET", "HEAD", "DELETE") else body
+        )
 
-        assert (status < 300) == (request in allowed), (request, status)
-        assert status < 300 or status == 403
+        assert (response.status_code != 403) == (request in allowed), (request, response.data)
+        if response.status_code == 403 and method != "HEAD":
+            assert "scopes all" in response.get_json()["detail"]
 
 
 def test_mine_is_what_i_stored(lrs: Visitor) -> None:
@@ -525,6 +699,20 @@ def test_without_define_an_activity_stays_as_it_was_known(lrs: Visitor) -> None:
     assert "definition" not in lrs.send("GET", "activities", {"activityId": COURSE}).get_json()
     kept = lrs.send("GET", "statements", {"statementId": given["id"]}).get_json()
     assert kept["object"] == given["object"]
+
+
+def test_a_launch_voids_what_it_stored_itself_alone(lrs: Visitor) -> None:
+    """Its connector's other credentials may void more; a token in a learner's browser may not."""
+    own = {"context": {"registration": REGISTRATION, "contextActivities": {"parent": {"id": COURSE}}}}
+    launch, mine, theirs = lrs.using(name="launch"), statement(**own), statement(**own)
+    launch.post(mine)
+    lrs.using(name="writer").post(theirs)
+
+    assert launch.post(reference(theirs["id"], "voided", **own)).status_code == 403
+    assert launch.post(reference(REGISTRATION, "voided", **own)).status_code == 403
+    assert launch.post(reference(mine["id"], "voided", **own)).status_code == 200
+    assert theirs["id"] in lrs.find()
+    assert mine["id"] not in lrs.find()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
@@ -131,7 +131,7 @@ def test_data_is_stored_once_and_found_by_its_digest(lrs: Store) -> None:
 # Signatures ----------------------------------------------------------------------------------------------
 
 
-def _certificate(key: rsa.RSAPrivateKey) -> str:
+def _certificate(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
     made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     made = made.serial_number(1).not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
@@ -143,10 +143,15 @@ def _part(value: bytes) -> bytes:
     return base64.urlsafe_b64encode(value).rstrip(b"=")
 
 
-def _jws(payload: dict[str, Any], *, alg: str = "RS256", key: rsa.RSAPrivateKey = KEY, **header: Any) -> bytes:
+DIGESTS = {"RS256": hashes.SHA256(), "RS384": hashes.SHA384(), "RS512": hashes.SHA512()}
+
+
+def _jws(payload: Any, *, alg: Any = "RS256", key: rsa.RSAPrivateKey = KEY, by: str = "RS256", **header: Any) -> bytes:
+    """A JWS that says ``alg`` and is signed ``by``; a member of the header that is None is left out."""
     head = {"alg": alg, "x5c": [_certificate(KEY)], **header}
+    head = {name: value for name, value in head.items() if value is not None}
     signed = _part(orjson.dumps(head)) + b"." + _part(orjson.dumps(payload))
-    return signed + b"." + _part(key.sign(signed, padding.PKCS1v15(), hashes.SHA256()))
+    return signed + b"." + _part(key.sign(signed, padding.PKCS1v15(), DIGESTS[by]))
 
 
 def check_signed(given: dict[str, Any], token: bytes, **members: Any) -> None:
@@ -185,23 +190,63 @@ def test_a_signature_of_another_statement_is_refused(change: dict[str, Any]) -> 
         check_signed(given, _jws({**given, **change}))
 
 
-def test_a_signature_that_is_none_is_refused() -> None:
-    """XAPI-00117 and RFC 7515."""
+@pytest.mark.parametrize("alg", DIGESTS)
+def test_the_three_algorithms_are_taken_with_and_without_a_certificate(alg: str) -> None:
+    """XAPI-00117: RS256, RS384, RS512; x5c is optional, and checked where it is there."""
     given = statement()
-    good = _jws(given)
-    for token in (
-        b"",
-        b"a.b",
-        good + b"=",
-        good[:-20] + b"A" * 20,
-        _jws(given, alg="none"),
-        _jws(given, alg="HS256"),
-        _jws(given, alg="RS384"),
-        _jws(given, key=OTHER_KEY),
-        _jws(given, x5c=["no certificate"]),
-        _jws(given, x5c=[]),
-    ):
-        with pytest.raises(Invalid):
-            check_signed(given, token)
-    with pytest.raises(Invalid):
-        check_signed(given, good, contentType="text/plain")
+
+    check_signed(given, _jws(given, alg=alg, by=alg))
+    check_signed(given, _jws(given, alg=alg, by=alg, x5c=None))
+    check_signed(given, _jws(given, alg=alg, by=alg, x5c=[_certificate(KEY), "the rest of the chain is not read"]))
+    for other in set(DIGESTS) - {alg}:
+        with pytest.raises(Invalid, match="does not verify"):
+            check_signed(given, _jws(given, alg=alg, by=other))
+
+
+GIVEN = statement()
+GOOD = _jws(GIVEN)
+NO_SIGNATURES = {
+    "nothing": (b"", "not a JWS"),
+    "two parts": (b"a.b", "not a JWS"),
+    "four parts": (GOOD + b".e30", "not a JWS"),
+    "padding": (GOOD + b"=", "not a JWS"),
+    "base64 that is not url-safe": (GOOD + b"+/", "not a JWS"),
+    "a header that is no JSON": (b".".join([_part(b"{"), *GOOD.split(b".")[1:]]), "not a JWS"),
+    "a header that is no object": (b".".join([_part(b"[]"), *GOOD.split(b".")[1:]]), "RS256"),
+    "no algorithm": (_jws(GIVEN, alg=None), "RS256"),
+    "none": (_jws(GIVEN, alg="none"), "RS256"),
+    "HS256": (_jws(GIVEN, alg="HS256"), "RS256"),
+    "ES256": (_jws(GIVEN, alg="ES256"), "RS256"),
+    "PS256": (_jws(GIVEN, alg="PS256"), "RS256"),
+    "an algorithm in another case": (_jws(GIVEN, alg="rs256"), "RS256"),
+    "an algorithm that is no text": (_jws(GIVEN, alg=["RS256"]), "RS256"),
+    "a header that nests too deep": (b".".join([_part(b"[" * 900 + b"]" * 900), *GOOD.split(b".")[1:]]), "not a JWS"),
+    "another payload": (_jws({**GIVEN, "result": {"success": True}}), "not this statement"),
+    "a payload that is no object": (_jws([GIVEN]), "not this statement"),
+    "a payload with less": (_jws({name: GIVEN[name] for name in ("actor", "verb")}), "not this statement"),
+    "a signature that was changed": (GOOD[:-20] + b"A" * 20, "does not verify"),
+    "another key": (_jws(GIVEN, key=OTHER_KEY), "does not verify"),
+    "no certificate": (_jws(GIVEN, x5c=["no certificate"]), "not a certificate"),
+    "an empty chain": (_jws(GIVEN, x5c=[]), "not a certificate"),
+    "x5c that is no list": (_jws(GIVEN, x5c={"a": 1}), "not a certificate"),
+}
+
+
+@pytest.mark.parametrize(("token", "why"), NO_SIGNATURES.values(), ids=NO_SIGNATURES.keys())
+def test_a_signature_that_is_none_is_refused_with_its_reason(token: bytes, why: str) -> None:
+    """XAPI-00115 to XAPI-00117, Data 2.6 and RFC 7515."""
+    with pytest.raises(Invalid, match=why):
+        check_signed(GIVEN, token)
+
+
+def test_a_certificate_with_another_kind_of_key_is_refused() -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+
+    with pytest.raises(Invalid, match="no RSA key"):
+        check_signed(GIVEN, _jws(GIVEN, x5c=[_certificate(key)]))
+
+
+def test_a_signature_is_of_one_type() -> None:
+    """XAPI-00113, Data 2.6."""
+    with pytest.raises(Invalid, match="application/octet-stream"):
+        check_signed(GIVEN, GOOD, contentType="text/plain")

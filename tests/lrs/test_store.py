@@ -219,6 +219,67 @@ def test_related_filters_find_what_plain_ones_do_not(lrs: Store) -> None:
     assert len(lrs.find(agent=agents.identifier(WRITER.authority), related_agents=True)) == 2
 
 
+ELSEWHERE = {
+    "actor's member": {"actor": {"objectType": "Group", "member": [BUDI]}},
+    "object": {"object": {**BUDI, "objectType": "Agent"}},
+    "instructor": {"context": {"instructor": BUDI}},
+    "team": {"context": {"team": {"objectType": "Group", "member": [BUDI]}}},
+    "contextAgents": {"context": {"contextAgents": [{"objectType": "contextAgent", "agent": BUDI}]}},
+    "contextGroups": {
+        "context": {"contextGroups": [{"objectType": "contextGroup", "group": {**BUDI, "objectType": "Group"}}]}
+    },
+    "SubStatement's actor": {"object": {**statement(id=None, actor=BUDI), "objectType": "SubStatement"}},
+    "SubStatement's context": {
+        "object": {
+            **statement(id=None, context={"contextAgents": [{"objectType": "contextAgent", "agent": BUDI}]}),
+            "objectType": "SubStatement",
+        }
+    },
+}
+
+
+def test_related_agents_finds_an_agent_wherever_it_stands(lrs: Store) -> None:
+    """Communication 2.1.3, related_agents; xAPI 2.0 4.1.6.1 for contextAgents and contextGroups. `agent` alone finds
+    actor and object, and the members of a group there."""
+    lrs.version = "2.0.0"
+    made = {name: statement(**members) for name, members in ELSEWHERE.items()}
+    lrs.save(*made.values(), statement())
+    budi = agents.identifier(BUDI)
+
+    assert set(lrs.find(agent=budi, related_agents=True)) == {each["id"] for each in made.values()}
+    assert set(lrs.find(agent=budi)) == {made["actor's member"]["id"], made["object"]["id"]}
+
+
+def test_related_activities_finds_an_activity_wherever_it_stands(lrs: Store) -> None:
+    """Communication 2.1.3, related_activities."""
+    wanted = "https://lms.example.go.id/program"
+    kinds = ("parent", "grouping", "category", "other")
+    contexts = [{"contextActivities": {kind: [{"id": wanted}]}} for kind in kinds]
+    inner = [statement(id=None, object=wanted), *(statement(id=None, context=each) for each in contexts)]
+    made = [statement(object=wanted), *(statement(context=each) for each in contexts)]
+    made += [statement(object={**each, "objectType": "SubStatement"}) for each in inner]
+    lrs.save(*made, statement())
+
+    assert lrs.find(activity=wanted, related_activities=True) == [each["id"] for each in reversed(made)]
+    assert lrs.find(activity=wanted) == [made[0]["id"]]
+
+
+def test_since_until_and_limit_are_those_of_the_statement_that_refers(lrs: Store) -> None:
+    """Communication 2.1.4: the time filters apply to the statement found, not to the one that it refers to."""
+    early = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    target = statement(actor=BUDI)
+    lrs.clock = _clock(early)
+    lrs.save(target)
+    lrs.clock = _clock(early + timedelta(hours=1))
+    referring = reference(target["id"])
+    lrs.save(referring)
+    budi = agents.identifier(BUDI)
+
+    assert lrs.find(agent=budi, since=early) == [referring["id"]]
+    assert lrs.find(agent=budi, until=early) == [target["id"]]
+    assert lrs.find(agent=budi, limit=1) == [referring["id"]]
+
+
 def test_since_is_exclusive_and_until_inclusive(lrs: Store) -> None:
     """Communication 2.1.3: stored since, stored until; to the millisecond."""
     moment = datetime(2026, 1, 31, 8, tzinfo=UTC)
