@@ -93,7 +93,8 @@ class Connector:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """An LMS that the hub launches (LTI 1.3). ``names``: its launches carry name and e-mail address."""
+    """An LMS that the hub launches (LTI 1.3). ``names``: its launches carry name and e-mail address, where a deployment
+    says nothing else. ``framed``: its courses open inside the hub's page."""
 
     id: int
     name: str
@@ -108,17 +109,26 @@ class Tool:
     names: bool
     internal: bool
     disabled: bool
+    framed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One tenant of a tool: ``deployment_id`` is what launches carry, ``name`` what people call it."""
+    """One tenant of a tool: ``deployment_id`` is what launches carry, ``name`` what people call it.
+
+    ``names`` is whether its launches carry names and e-mail; None where that is as the tool has it.
+    """
 
     id: int
     tool: int
     deployment_id: str
     name: str
     disabled: bool
+    names: bool | None = None
+
+    def tells_names(self, tool: Tool) -> bool:
+        """Whether names and e-mail of learners may be told there: the tenant's own setting, else the tool's."""
+        return tool.names if self.names is None else self.names
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +164,7 @@ class NewTool:
     deployments: tuple[str, ...] = ("default",)
     names: bool = False
     internal: bool = False
+    framed: bool = False
     client_id: str | None = None
     deployment_ids: Mapping[str, str] = field(default_factory=dict)
 
@@ -431,6 +442,22 @@ def set_deployment_disabled(conn: sa.Connection, hub: Hub, deployment: Deploymen
     _record(conn, hub, by, action, f"{tool.name}/{deployment.name}")
 
 
+def set_deployment_names(conn: sa.Connection, hub: Hub, deployment: Deployment, names: bool | None, *, by: str) -> None:
+    """Tell this tenant names and e-mail of learners, or not; None: as its tool has it."""
+    conn.execute(sa.update(deployments).where(deployments.c.id == deployment.id).values(names=names))
+    tool = get_tool(conn, deployment.tool)
+    _record(conn, hub, by, "deployment.names", f"{tool.name}/{deployment.name}", names=names)
+
+
+def named_deployment(conn: sa.Connection, tool: Tool, name: str) -> Deployment:
+    """The tenant of that name, which must exist."""
+    found = next((each for each in deployments_of(conn, tool.id) if each.name == name), None)
+    if found is None:
+        action = f"`wkmb tool show {tool.name}` shows all; `wkmb tool deploy {tool.name}` adds one."
+        raise NotFound("unknown_deployment", f"{tool.name} has no deployment {name!r}.", action=action)
+    return found
+
+
 def registration(hub: Hub, tool: Tool, deployed: Iterable[Deployment]) -> dict[str, Any]:
     """What the tool's administrator enters on the other side (LTI 1.3 core section 3.1.3, manual registration)."""
     platform = f"{hub.base_url}/lti/platform"
@@ -458,6 +485,7 @@ def _addresses(new: NewTool) -> dict[str, Any]:
         "deep_linking_url": new.deep_linking_url,
         "names": new.names,
         "internal": new.internal,
+        "framed": new.framed,
     }
 
 
@@ -751,11 +779,12 @@ def _tool(row: sa.Row[Any]) -> Tool:
         names=row.names,
         internal=row.internal,
         disabled=row.disabled,
+        framed=bool(row.framed),
     )
 
 
 def _deployment(row: sa.Row[Any]) -> Deployment:
-    return Deployment(row.id, row.tool, row.deployment_id, row.name, row.disabled)
+    return Deployment(row.id, row.tool, row.deployment_id, row.name, row.disabled, row.names)
 
 
 def _credential(row: sa.Row[Any]) -> Credential:

@@ -51,12 +51,14 @@ class GivenConnector:
 
 @dataclass(frozen=True, slots=True)
 class GivenTool:
-    """A tool as the file has it; ``closed`` are its deployments that are disabled."""
+    """A tool as the file has it; ``closed`` are its deployments that are disabled, ``names`` whether each is told
+    names."""
 
     tool: NewTool
     connector: str
     disabled: bool
     closed: frozenset[str]
+    names: Mapping[str, bool | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ def _tool(node: Node) -> GivenTool:
     members = node.members(
         required=("name", "login_url", "redirect_uris", "target_link_uri"),
         optional=("connector", "client_id", "jwks_url", "public_key", "deep_linking_url", "names", "internal",
-                  "disabled", "deployments"),
+                  "framed", "disabled", "deployments"),
     )  # fmt: skip
     texts = {name: members[name].text() for name in ("client_id", "jwks_url", "deep_linking_url") if name in members}
     deployments = _deployments(members.get("deployments"))
@@ -152,24 +154,38 @@ def _tool(node: Node) -> GivenTool:
         public_key=members["public_key"].text() + "\n" if "public_key" in members else None,
         names=_flag(members.get("names")),
         internal=_flag(members.get("internal")),
-        deployments=tuple(each for each, _, _ in deployments),
-        deployment_ids={each: id for each, id, _ in deployments if id is not None},
-        **texts,
+        framed=_flag(members.get("framed")),
+        deployments=tuple(each.name for each in deployments),
+        deployment_ids={each.name: each.deployment_id for each in deployments if each.deployment_id is not None},
+        client_id=texts.get("client_id"),
+        jwks_url=texts.get("jwks_url"),
+        deep_linking_url=texts.get("deep_linking_url"),
     )
     connector = members["connector"].text() if "connector" in members else name
-    closed = frozenset(each for each, _, disabled in deployments if disabled)
-    return GivenTool(tool, connector, _flag(members.get("disabled")), closed)
+    closed = frozenset(each.name for each in deployments if each.disabled)
+    names = {each.name: each.names for each in deployments}
+    return GivenTool(tool, connector, _flag(members.get("disabled")), closed, names)
 
 
-def _deployments(node: Node | None) -> list[tuple[str, str | None, bool]]:
-    """Name, deployment_id and whether it is disabled, of each."""
+@dataclass(frozen=True, slots=True)
+class _Tenant:
+    """A deployment as the file has it; ``names`` None: as its tool."""
+
+    name: str
+    deployment_id: str | None = None
+    disabled: bool = False
+    names: bool | None = None
+
+
+def _deployments(node: Node | None) -> list[_Tenant]:
     if node is None:
-        return [("default", None, False)]
+        return [_Tenant("default")]
     found = []
     for each in node.items():
-        members = each.members(required=("name",), optional=("deployment_id", "disabled"))
+        members = each.members(required=("name",), optional=("deployment_id", "disabled", "names"))
         id = members["deployment_id"].text() if "deployment_id" in members else None
-        found.append((members["name"].text(), id, _flag(members.get("disabled"))))
+        names = _flag(members["names"]) if "names" in members else None
+        found.append(_Tenant(members["name"].text(), id, _flag(members.get("disabled")), names))
     return found
 
 
@@ -235,7 +251,7 @@ def _apply_tool(conn: sa.Connection, hub: Hub, given: GivenTool, by: str) -> App
 
 
 _CHANGEABLE = ("login_url", "redirect_uris", "target_link_uri", "jwks_url", "public_key", "deep_linking_url", "names",
-               "internal")  # fmt: skip
+               "internal", "framed")  # fmt: skip
 
 
 def _check_same(conn: sa.Connection, known: Tool, given: GivenTool) -> None:
@@ -263,6 +279,9 @@ def _close(conn: sa.Connection, hub: Hub, known: Tool, given: GivenTool, by: str
         disabled = name in given.closed
         if there[name].disabled != disabled:
             registry.set_deployment_disabled(conn, hub, there[name], disabled=disabled, by=by)
+            changed = True
+        if there[name].names != given.names.get(name):
+            registry.set_deployment_names(conn, hub, there[name], given.names.get(name), by=by)
             changed = True
     if known.disabled != given.disabled:
         registry.set_tool_disabled(conn, hub, known, disabled=given.disabled, by=by)
@@ -319,8 +338,13 @@ def _described_tool(each: Tool, connector: str, deployed: Iterable[Deployment]) 
         "deep_linking_url": each.deep_linking_url,
         "names": each.names,
         "internal": each.internal,
+        "framed": each.framed,
         "disabled": each.disabled,
-        "deployments": [{"name": one.name, "deployment_id": one.deployment_id, "disabled": one.disabled}
-                        for one in deployed],
-    }  # fmt: skip
+        "deployments": [_described_deployment(one) for one in deployed],
+    }
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _described_deployment(each: Deployment) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": each.name, "deployment_id": each.deployment_id, "disabled": each.disabled}
+    return said if each.names is None else said | {"names": each.names}

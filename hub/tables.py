@@ -58,6 +58,7 @@ credentials = sa.Table(
 
 #: An external LMS that the hub launches (LTI 1.3 tool). ``redirect_uris`` is a JSON list; either ``jwks_url`` or
 #: ``public_key`` (PEM). ``names``: whether launches carry names and e-mail.
+#: ``framed``: its courses open inside the hub's page.
 tools = sa.Table(
     "tools",
     metadata,
@@ -73,13 +74,15 @@ tools = sa.Table(
     sa.Column("deep_linking_url", sa.Text),
     sa.Column("names", _Flag, nullable=False),
     sa.Column("internal", _Flag, nullable=False),
+    sa.Column("framed", _Flag),
     sa.Column("disabled", _Flag, nullable=False),
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Index("ix_tools_connector", "connector"),
     info=REFERENCE,
 )
 
-#: One tenant of a tool. ``deployment_id`` is what launches carry, ``name`` what people call it.
+#: One tenant of a tool. ``deployment_id`` is what launches carry, ``name`` what people call it. ``names``: whether
+#: launches carry names and e-mail there; None: as the tool has it.
 deployments = sa.Table(
     "deployments",
     metadata,
@@ -88,6 +91,7 @@ deployments = sa.Table(
     sa.Column("deployment_id", sa.String(255), nullable=False),
     sa.Column("name", sa.String(64), nullable=False),
     sa.Column("disabled", _Flag, nullable=False),
+    sa.Column("names", _Flag),
     sa.UniqueConstraint("tool", "deployment_id"),
     sa.UniqueConstraint("tool", "name"),
     info=REFERENCE,
@@ -100,6 +104,56 @@ connection_tests = sa.Table(
     sa.Column("connector", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at", UTCDateTime, nullable=False),
     sa.Column("checks", sa.Text, nullable=False),
+    info=REFERENCE,
+)
+
+#: The newest thing of each kind that was refused to a tool: ``door`` is launch, token or picking, ``failed`` the
+#: check, ``detail`` what it found. One row a kind, however often it happens.
+refusals = sa.Table(
+    "refusals",
+    metadata,
+    sa.Column("tool", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("door", sa.String(16), primary_key=True),
+    sa.Column("failed", sa.String(32), primary_key=True),
+    sa.Column("at", UTCDateTime, nullable=False),
+    sa.Column("error", sa.String(64), nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+    info=REFERENCE,
+)
+
+#: An administrator picks courses in a provider's own picker (Deep Linking 2.0): who, where, in which browser.
+#: ``response`` is the digest of what came back.
+pickings = sa.Table(
+    "pickings",
+    metadata,
+    sa.Column("id", UUIDKey, primary_key=True),
+    sa.Column("username", sa.String(64), nullable=False),
+    sa.Column("session", sa.LargeBinary(32), nullable=False),
+    sa.Column("tool", sa.Integer, nullable=False),
+    sa.Column("deployment", sa.Integer, nullable=False),
+    sa.Column("locale", sa.String(8), nullable=False),
+    sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("hint_used_at", UTCDateTime),
+    sa.Column("response", sa.LargeBinary(32)),
+    sa.Index("ix_pickings_created_at", "created_at"),
+    info={"distribution": "id"},
+)
+
+#: Courses that a provider's picker gave, until an administrator confirms or discards them. ``item`` is the digest of
+#: what makes one the same, ``document`` the content item, ``course`` the id that it was confirmed under.
+drafts = sa.Table(
+    "drafts",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("deployment", sa.Integer, nullable=False),
+    sa.Column("item", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("picked_by", sa.String(64), nullable=False),
+    sa.Column("picked_at", UTCDateTime, nullable=False),
+    sa.Column("course", sa.Text),
+    sa.UniqueConstraint("deployment", "item"),
+    sa.Index("ix_drafts_state", "state", "id"),
     info=REFERENCE,
 )
 
@@ -252,7 +306,8 @@ rate_limits = sa.Table(
 # Launches ------------------------------------------------------------------------------------------------
 
 #: A launch of a course at a tool. The hint, the fetch and the token are single-use or short-lived, and only digests
-#: of what is secret lie here. ``actor`` is JSON.
+#: of what is secret lie here. ``actor`` is JSON. ``document_target``: "iframe" where the course is shown inside the
+#: hub's own page, else a window of its own.
 launches = sa.Table(
     "launches",
     metadata,
@@ -267,6 +322,7 @@ launches = sa.Table(
     sa.Column("registration", UUIDKey, nullable=False),
     sa.Column("target_link_uri", sa.Text, nullable=False),
     sa.Column("locale", sa.String(8), nullable=False),
+    sa.Column("document_target", sa.String(8)),
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Column("hint_used_at", UTCDateTime),
     sa.Column("fetch_secret", sa.LargeBinary(32)),

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from hub import connections, registry
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.connector import calling, check_lines, check_values
-from hub.registry import NewTool, Tool
+from hub.registry import Deployment, NewTool, Tool
 from hub.runtime import Hub
 
 
@@ -41,6 +41,7 @@ def tool() -> None:
 )  # fmt: skip
 @click.option("--names", is_flag=True, help="Launches carry the learner's name and e-mail address.")
 @click.option("--internal", is_flag=True, help="Allow http and private or loopback addresses for this system.")
+@click.option("--framed", is_flag=True, help="Its courses open inside the hub's page, not in a window of their own.")
 @json_option
 def add(
     name: str,
@@ -54,6 +55,7 @@ def add(
     deployments: tuple[str, ...],
     names: bool,
     internal: bool,
+    framed: bool,
     as_json: bool,
 ) -> None:
     """Register the tool NAME; prints what its administrator enters on the other side."""
@@ -70,6 +72,7 @@ def add(
         deployments=deployments or ("default",),
         names=names,
         internal=internal,
+        framed=framed,
     )
     with opened() as hub:
 
@@ -142,6 +145,40 @@ def deploy(name: str, deployments: tuple[str, ...], as_json: bool) -> None:
     say(value, as_json, *_lines(value))
 
 
+_NAMES = {"yes": True, "no": False, "as-tool": None}
+
+
+@tool.command()
+@click.argument("name")
+@click.argument("deployment", metavar="TENANT")
+@click.option("--names", type=click.Choice(list(_NAMES)), help="Whether its launches carry names and e-mail.")
+@click.option("--disable/--enable", default=None, help="Launch nothing there any more, or take that back.")
+@json_option
+def tenant(name: str, deployment: str, names: str | None, disable: bool | None, as_json: bool) -> None:
+    """Show the tenant TENANT of the tool NAME, or change what it may be told and whether it is launched."""
+    with opened() as hub:
+
+        def work(conn: sa.Connection) -> tuple[Tool, Deployment]:
+            found = registry.named_tool(conn, name)
+            there = registry.named_deployment(conn, found, deployment)
+            if names is not None:
+                registry.set_deployment_names(conn, hub, there, _NAMES[names], by=actor())
+            if disable is not None:
+                registry.set_deployment_disabled(conn, hub, there, disabled=disable, by=actor())
+            return found, registry.named_deployment(conn, found, deployment)
+
+        found, there = hub.db.run(work)
+    value = {
+        "tool": found.name,
+        "name": there.name,
+        "deployment_id": there.deployment_id,
+        "names": there.tells_names(found),
+        "names_as_tool": there.names is None,
+        "disabled": there.disabled,
+    }
+    say(value, as_json, *_lines(value))
+
+
 @tool.command()
 @click.argument("name")
 @click.option("--again", is_flag=True, help="Launch it again instead.")
@@ -183,6 +220,7 @@ def _described(found: Tool, connector: str) -> dict[str, Any]:
         "public_key": found.public_key,
         "names": found.names,
         "internal": found.internal,
+        "framed": found.framed,
         "disabled": found.disabled,
     }
 

@@ -11,16 +11,19 @@ A tool answers the start of a launch with an OpenID authentication request (1EdT
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
 
 from hub.accounts import Session
-from hub.lti.launches import Launch
 from hub.registry import Deployment, Tool
-from mappings.course import Course
 
 #: Longer values of one parameter are refused: nobody's state is that long, and it would be sent back.
 LONGEST = 8 * 1024
+
+_UNSHOWN = re.compile(r"[^ !#-\[\]-~]")
 
 #: The whole request.
 LARGEST = 64 * 1024
@@ -57,19 +60,39 @@ class Refusal:
     why: str
 
 
+class Begun(Protocol):
+    """What somebody began at the hub: a launch (`hub.lti.launches`), or picking courses (`hub.lti.pickings`)."""
+
+    @property
+    def tool(self) -> int: ...
+    @property
+    def hint_used_at(self) -> datetime | None: ...
+    @property
+    def login_hint(self) -> str: ...
+    def is_of(self, session: Session) -> bool:
+        """Whether it was begun in this browser, by this person."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What the hub knows when the request arrives. ``launch`` is None where the message hint is forged or over.
+    """What the hub knows when the request arrives. ``begun`` is None where the message hint is forged or over.
 
-    ``session`` is None where nobody is signed in, ``course`` where it has left the catalogue.
+    ``session`` is None where nobody is signed in. The last two are about launches; an administrator who picks courses
+    is always let in.
     """
 
     tool: Tool
     session: Session | None
-    launch: Launch | None
+    begun: Begun | None
     deployment: Deployment | None
-    is_enrolled: bool
-    course: Course | None
+    is_enrolled: bool = True
+    is_listed: bool = True
+
+
+def shown(value: str) -> str:
+    """A value of a request as people read it: shortened, of the characters that an error may hold (RFC 6749 5.2)."""
+    return "'" + _UNSHOWN.sub("?", value[:200]) + "'" if value else "missing"
 
 
 def check_address(request: AuthenticationRequest, tool: Tool | None) -> Refusal | None:
@@ -80,7 +103,8 @@ def check_address(request: AuthenticationRequest, tool: Tool | None) -> Refusal 
         return Refusal("tool", "unauthorized_client", "This tool is switched off at the hub.")
     # Byte for byte: a prefix, another port or a slash at the end is another place (section 5.1.1.2, RFC 9700 2.1).
     if request.redirect_uri not in tool.redirect_uris:
-        return Refusal("redirect_uri", "invalid_request", "redirect_uri is not one of those registered for this tool.")
+        why = f"redirect_uri is {shown(request.redirect_uri)}, which is not registered for this tool."
+        return Refusal("redirect_uri", "invalid_request", why)
     if len(request.state) > LONGEST:
         return Refusal("state", "invalid_request", f"state is longer than {LONGEST} characters.")
     return None
@@ -99,31 +123,35 @@ def check_launch(request: AuthenticationRequest, situation: Situation) -> Refusa
 def _response_type(request: AuthenticationRequest) -> Refusal | None:
     if request.response_type == "id_token":
         return None
-    return Refusal("response_type", "unsupported_response_type", "response_type must be id_token.")
+    why = f"response_type is {shown(request.response_type)}; it must be id_token."
+    return Refusal("response_type", "unsupported_response_type", why)
 
 
 def _response_mode(request: AuthenticationRequest) -> Refusal | None:
     if request.response_mode == "form_post":
         return None
-    return Refusal("response_mode", "invalid_request", "response_mode must be form_post.")
+    why = f"response_mode is {shown(request.response_mode)}; it must be form_post."
+    return Refusal("response_mode", "invalid_request", why)
 
 
 def _scope(request: AuthenticationRequest) -> Refusal | None:
     if "openid" in request.scope.split(" "):
         return None
-    return Refusal("scope", "invalid_scope", "scope must hold openid.")
+    return Refusal("scope", "invalid_scope", f"scope is {shown(request.scope)}; it must hold openid.")
 
 
 def _prompt(request: AuthenticationRequest) -> Refusal | None:
     if request.prompt == "none":
         return None
-    return Refusal("prompt", "invalid_request", "prompt must be none: the person is signed in already.")
+    why = f"prompt is {shown(request.prompt)}; it must be none: the person is signed in already."
+    return Refusal("prompt", "invalid_request", why)
 
 
 def _nonce(request: AuthenticationRequest) -> Refusal | None:
     if 0 < len(request.nonce) <= LONGEST:
         return None
-    return Refusal("nonce", "invalid_request", f"nonce must have 1 to {LONGEST} characters.")
+    why = f"nonce has {len(request.nonce)} characters; it must have 1 to {LONGEST}."
+    return Refusal("nonce", "invalid_request", why)
 
 
 _REQUEST: tuple[Callable[[AuthenticationRequest], Refusal | None], ...] = (
@@ -142,22 +170,21 @@ def _session(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
 
 
 def _message_hint(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
-    launch = situation.launch
-    if launch is None:
+    begun = situation.begun
+    if begun is None:
         return Refusal("lti_message_hint", "invalid_request", "lti_message_hint is missing, changed or over.")
-    if launch.tool != situation.tool.id:
+    if begun.tool != situation.tool.id:
         return Refusal("lti_message_hint", "invalid_request", "lti_message_hint was given to another tool.")
-    if launch.hint_used_at is not None:
+    if begun.hint_used_at is not None:
         return Refusal("lti_message_hint", "invalid_request", "lti_message_hint has been used.")
     return None
 
 
 def _login_hint(request: AuthenticationRequest, situation: Situation) -> Refusal | None:
-    launch, session = situation.launch, situation.session
-    if launch is None or request.login_hint != str(launch.learner):
+    begun, session = situation.begun, situation.session
+    if begun is None or request.login_hint != begun.login_hint:
         return Refusal("login_hint", "access_denied", "login_hint is not the person of this launch.")
-    # The browser that asks must be the one that began the launch: else a link could sign somebody in as another.
-    if session is None or launch.session != session.id or session.learner != launch.learner:
+    if session is None or not begun.is_of(session):
         return Refusal("session", "access_denied", "Another person, or another browser, began this launch.")
     return None
 
@@ -176,7 +203,7 @@ def _enrollment(_: AuthenticationRequest, situation: Situation) -> Refusal | Non
 
 
 def _course(_: AuthenticationRequest, situation: Situation) -> Refusal | None:
-    if situation.course is not None:
+    if situation.is_listed:
         return None
     return Refusal("course", "access_denied", "The course has left the catalogue.")
 

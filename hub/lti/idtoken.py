@@ -1,12 +1,12 @@
-"""What an id_token says: the claims of an LTI 1.3 resource link launch, pure.
+"""What an id_token says: the claims of a launch of a course, and of a visit to a provider's picker, pure.
 
 LTI 1.3 Core sections 5.3 (required) and 5.4 (optional); AGS 2.0 section 3.1 and NRPS 2.0 section 2.1 for the services;
+Deep Linking 2.0 section 4.4 for the picker;
 the claim ``<issuer>/claim/xapi`` is the hub's own and hands over the LRS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,11 +15,15 @@ from uuid import NAMESPACE_URL, uuid5
 
 import orjson
 
+from hub.lti import variables
+from hub.lti.contentitems import LTI_LINK
 from hub.lti.launches import Launch
+from hub.lti.pickings import Picking
 from hub.lti.scopes import AGS_SCOPES
 from mappings.course import Course
 
-CLAIM = "https://purl.imsglobal.org/spec/lti/claim/"
+CLAIM = variables.CLAIM
+DL_CLAIM = "https://purl.imsglobal.org/spec/lti-dl/claim/"
 AGS_CLAIM = "https://purl.imsglobal.org/spec/lti-ags/claim/endpoint"
 NRPS_CLAIM = "https://purl.imsglobal.org/spec/lti-nrps/claim/namesroleservice"
 
@@ -30,6 +34,9 @@ VERSION = "1.3.0"
 MEMBERSHIP = "http://purl.imsglobal.org/vocab/lis/v2/membership#"
 LEARNER = MEMBERSHIP + "Learner"
 INSTITUTION_LEARNER = "http://purl.imsglobal.org/vocab/lis/v2/institution/person#Learner"
+INSTRUCTOR = MEMBERSHIP + "Instructor"
+ADMINISTRATOR = "http://purl.imsglobal.org/vocab/lis/v2/institution/person#Administrator"
+COURSE_TEMPLATE = "http://purl.imsglobal.org/vocab/lis/v2/course#CourseTemplate"
 COURSE_SECTION = "http://purl.imsglobal.org/vocab/lis/v2/course#CourseSection"
 
 #: Longest value of an id in a message (LTI 1.3 Core sections 5.3 and 5.4).
@@ -63,56 +70,105 @@ class Message:
 
 def resource_link_claims(message: Message) -> dict[str, Any]:
     """The claims of a launch of the course's own link."""
-    issued_at = int(message.now.timestamp())
-    return {
-        "iss": message.issuer,
-        "aud": message.client_id,
-        "sub": str(message.launch.learner),
-        "iat": issued_at,
-        "exp": issued_at + int(LIFE.total_seconds()),
-        "nonce": message.nonce,
-        "locale": message.launch.locale,
+    launch, course_url = message.launch, f"{message.issuer}/courses/{message.launch.course}"
+    said = {
+        **_envelope(message.issuer, message.client_id, str(launch.learner), message.nonce, message.now, launch.locale),
         **identity(message.person),
         CLAIM + "message_type": "LtiResourceLinkRequest",
         CLAIM + "version": VERSION,
         CLAIM + "deployment_id": message.deployment_id,
-        CLAIM + "target_link_uri": message.launch.target_link_uri,
-        CLAIM + "resource_link": {"id": message.launch.context.resource_link_id, "title": _title(message)},
+        CLAIM + "target_link_uri": launch.target_link_uri,
+        CLAIM + "resource_link": {"id": launch.context.resource_link_id, "title": _title(message)},
         CLAIM + "roles": [LEARNER, INSTITUTION_LEARNER],
         CLAIM + "context": _context(message),
-        CLAIM + "tool_platform": _platform(message),
-        CLAIM + "launch_presentation": {
-            "document_target": "window",
-            "locale": message.launch.locale,
-            "return_url": f"{message.issuer}/courses/{message.launch.course}",
-        },
-        CLAIM + "custom": custom_parameters(message),
+        CLAIM + "tool_platform": _platform(message.issuer, message.version),
+        CLAIM + "launch_presentation": _presentation(launch.document_target, launch.locale, course_url),
         AGS_CLAIM: {
             "scope": list(AGS_SCOPES),
-            "lineitems": f"{message.launch.context.url(message.issuer)}/lineitems",
+            "lineitems": f"{launch.context.url(message.issuer)}/lineitems",
             "lineitem": message.lineitem,
         },
         NRPS_CLAIM: {
-            "context_memberships_url": f"{message.launch.context.url(message.issuer)}/memberships",
+            "context_memberships_url": f"{launch.context.url(message.issuer)}/memberships",
             "service_versions": ["2.0"],
         },
-        xapi_claim(message.issuer): {**_xapi(message), "xapi_actor": orjson.loads(message.launch.actor)},
+        xapi_claim(message.issuer): {**_xapi(message), "xapi_actor": orjson.loads(launch.actor)},
     }
+    if message.person is not None:
+        said[CLAIM + "lis"] = {
+            "person_sourcedid": str(launch.learner),
+            "course_section_sourcedid": message.course.id,
+        }
+    return {**said, CLAIM + "custom": variables.substitute(message.course.custom, said) | _xapi(message)}
+
+
+@dataclass(frozen=True, slots=True)
+class PickingMessage:
+    """Everything that the id_token of a visit to a picker is made of. ``data`` comes back with the answer."""
+
+    issuer: str
+    client_id: str
+    deployment_id: str
+    nonce: str
+    now: datetime
+    picking: Picking
+    target_link_uri: str
+    return_url: str
+    data: str
+    version: str
+
+
+def deep_linking_claims(message: PickingMessage) -> dict[str, Any]:
+    """The claims of a deep linking request: an administrator picks courses, of which the hub takes LTI links."""
+    picking = message.picking
+    return {
+        **_envelope(message.issuer, message.client_id, picking.login_hint, message.nonce, message.now, picking.locale),
+        CLAIM + "message_type": "LtiDeepLinkingRequest",
+        CLAIM + "version": VERSION,
+        CLAIM + "deployment_id": message.deployment_id,
+        CLAIM + "target_link_uri": message.target_link_uri,
+        CLAIM + "roles": [ADMINISTRATOR, INSTRUCTOR],
+        CLAIM + "context": {
+            "id": f"{picking.deployment}-catalogue",
+            "label": "WKMB",
+            "title": "WKMB Hub",
+            "type": [COURSE_TEMPLATE],
+        },
+        CLAIM + "tool_platform": _platform(message.issuer, message.version),
+        CLAIM + "launch_presentation": _presentation(None, picking.locale, f"{message.issuer}/admin/courses/drafts"),
+        DL_CLAIM + "deep_linking_settings": {
+            "deep_link_return_url": message.return_url,
+            "accept_types": [LTI_LINK],
+            "accept_presentation_document_targets": ["window", "iframe"],
+            "accept_multiple": True,
+            "accept_lineitem": True,
+            "auto_create": False,
+            "data": message.data,
+        },
+    }
+
+
+def _envelope(issuer: str, client_id: str, sub: str, nonce: str, now: datetime, locale: str) -> dict[str, Any]:
+    """What every id_token says: from whom, to whom, about whom, when (OpenID Connect Core section 2)."""
+    issued_at = int(now.timestamp())
+    return {
+        "iss": issuer,
+        "aud": client_id,
+        "sub": sub,
+        "iat": issued_at,
+        "exp": issued_at + int(LIFE.total_seconds()),
+        "nonce": nonce,
+        "locale": locale,
+    }
+
+
+def _presentation(document_target: str | None, locale: str, return_url: str) -> dict[str, str]:
+    return {"document_target": document_target or "window", "locale": locale, "return_url": return_url}
 
 
 def xapi_claim(issuer: str) -> str:
     """The name of the claim that hands over the LRS."""
     return f"{issuer}/claim/xapi"
-
-
-def custom_parameters(message: Message) -> dict[str, str]:
-    """The course's own parameters and those of xAPI: text, each of them (LTI 1.3 Core section 5.4.6).
-
-    A ``$variable`` that the hub does not know stays as it is (section 5.4.6.1).
-    """
-    variables = _variables(message)
-    own = {name: variables.get(value, value).strip() for name, value in message.course.custom}
-    return own | _xapi(message)
 
 
 def _xapi(message: Message) -> dict[str, str]:
@@ -123,23 +179,6 @@ def _xapi(message: Message) -> dict[str, str]:
         "xapi_activity_id": message.launch.activity,
         "xapi_fetch": message.fetch_url,
     }
-
-
-def _variables(message: Message) -> Mapping[str, str]:
-    known = {
-        "$User.id": str(message.launch.learner),
-        "$Context.id": message.launch.context.id,
-        "$Context.title": _title(message),
-        "$ResourceLink.id": message.launch.context.resource_link_id,
-        "$ResourceLink.title": _title(message),
-        "$Message.locale": message.launch.locale,
-        "$Message.returnUrl": f"{message.issuer}/courses/{message.launch.course}",
-    }
-    if message.person is not None:
-        known["$Person.name.full"] = message.person.name.strip()
-        if message.person.email:
-            known["$Person.email.primary"] = message.person.email.strip()
-    return known
 
 
 def identity(person: Person | None) -> dict[str, str]:
@@ -166,14 +205,14 @@ def _context(message: Message) -> dict[str, Any]:
     }
 
 
-def _platform(message: Message) -> dict[str, str]:
+def _platform(issuer: str, version: str) -> dict[str, str]:
     return {
-        "guid": str(uuid5(NAMESPACE_URL, message.issuer)),
+        "guid": str(uuid5(NAMESPACE_URL, issuer)),
         "name": "WKMB Hub",
-        "description": urlsplit(message.issuer).hostname or "",
-        "url": message.issuer,
+        "description": urlsplit(issuer).hostname or "",
+        "url": issuer,
         "product_family_code": "wkmb-hub",
-        "version": message.version,
+        "version": version,
     }
 
 

@@ -21,6 +21,7 @@ from flask_babel import gettext as _
 
 from connectors import xapi
 from hub import registry
+from hub.accounts import Session
 from hub.lti.contexts import Context
 from hub.registry import Deployment, Tool
 from hub.tables import enrollments, launches
@@ -64,10 +65,20 @@ class Launch:
     registration: UUID
     target_link_uri: str
     locale: str
+    document_target: str | None
     created_at: datetime
     hint_used_at: datetime | None
     fetched_at: datetime | None
     token_until: datetime | None
+
+    @property
+    def login_hint(self) -> str:
+        """Who it is for the tool, in the login as in the id_token's ``sub``."""
+        return str(self.learner)
+
+    def is_of(self, session: Session) -> bool:
+        """Whether this browser began it: else a link could sign somebody in as another."""
+        return session.id == self.session and session.learner == self.learner
 
     @property
     def context(self) -> Context:

@@ -24,12 +24,13 @@ from werkzeug.datastructures import MultiDict
 from hub import accounts, learners, registry
 from hub.bodies import read_body
 from hub.errors import HubError, NotFound
-from hub.lti import claims, idtoken, keys, launches, lineitems
+from hub.lti import claims, idtoken, keys, launches, lineitems, pickings, refusals
 from hub.lti.claims import AuthenticationRequest, Refusal, Situation
 from hub.lti.clients import find_client
 from hub.lti.contexts import Context
 from hub.lti.keys import SigningKey, SigningKeys
 from hub.lti.launches import FetchRefused, Launch
+from hub.lti.pickings import Picking
 from hub.registry import Deployment, Tool
 from hub.runtime import Hub, current
 from mappings.course import Course
@@ -47,6 +48,7 @@ class _Seen:
     tool: Tool | None
     key: SigningKey | None
     launch: Launch | None = None
+    picking: Picking | None = None
     deployment: Deployment | None = None
     is_enrolled: bool = False
     course: Course | None = None
@@ -70,17 +72,17 @@ class Login:
         seen = _look(hub, request)
         refusal = claims.check_address(request, seen.tool)
         if refusal or seen.tool is None:
-            raise _page(refusal)
+            raise _page(refusal, seen.tool)
         refusal = claims.check_request(request)
         if refusal:
             return _error(request, seen.tool, refusal)
         session = accounts.current()
         if session is None and REPOSTED not in parameters:
             return _repost(parameters)
-        refusal = claims.check_launch(
-            request, Situation(seen.tool, session, seen.launch, seen.deployment, seen.is_enrolled, seen.course)
-        )
-        return _error(request, seen.tool, refusal) if refusal else self._complete(hub, request, seen)
+        refusal = claims.check_launch(request, _situation(seen.tool, session, seen))
+        if refusal:
+            return _error(request, seen.tool, refusal)
+        return self._complete(hub, request, seen) if seen.picking is None else self._open_picker(hub, request, seen)
 
     def _complete(self, hub: Hub, request: AuthenticationRequest, seen: _Seen) -> flask.Response:
         """The answer to a request that passed every check, unless another one was faster."""
@@ -101,11 +103,34 @@ class Login:
             course=course,
             lineitem=lineitems.coupled_url(hub, launch.context),
             fetch_url=launches.fetch_url(hub, launch, secret),
-            person=seen.person if tool.names else None,
+            person=seen.person if deployment.tells_names(tool) else None,
             version=self._version,
         )
         token = self._keys.sign(hub, seen.key or keys.ensure(hub), idtoken.resource_link_claims(message))
         log.info("launched", launch=str(launch.id), tool=tool.name, course=launch.course)
+        return _form_post(tool, request.redirect_uri, {"id_token": token, "state": request.state})
+
+    def _open_picker(self, hub: Hub, request: AuthenticationRequest, seen: _Seen) -> flask.Response:
+        """The same for an administrator who picks courses (Deep Linking 2.0 section 4.4)."""
+        tool, picking, deployment = seen.tool, seen.picking, seen.deployment
+        assert tool and picking and deployment  # noqa: S101, PT018  # checks saw to each
+        if not hub.db.run(lambda conn: pickings.consume(conn, picking, hub.clock())):
+            used = Refusal("lti_message_hint", "invalid_request", "lti_message_hint has been used.")
+            return _error(request, tool, used)
+        message = idtoken.PickingMessage(
+            issuer=hub.base_url,
+            client_id=tool.client_id,
+            deployment_id=deployment.deployment_id,
+            nonce=request.nonce,
+            now=hub.clock(),
+            picking=picking,
+            target_link_uri=tool.deep_linking_url or tool.target_link_uri,
+            return_url=f"{hub.base_url}/lti/platform/deep-link",
+            data=pickings.data_of(hub, picking),
+            version=self._version,
+        )
+        token = self._keys.sign(hub, seen.key or keys.ensure(hub), idtoken.deep_linking_claims(message))
+        log.info("picker_opened", picking=str(picking.id), tool=tool.name)
         return _form_post(tool, request.redirect_uri, {"id_token": token, "state": request.state})
 
     def _grant(
@@ -133,16 +158,21 @@ def fetch(launch_id: UUID, secret: str) -> flask.Response:
 
 def _parameters() -> dict[str, str]:
     """The parameters of the request. One that comes twice is refused (RFC 6749 section 3.1)."""
-    request = flask.request
-    if request.method == "POST":
-        if request.mimetype != "application/x-www-form-urlencoded":
-            raise _page(Refusal("body", "invalid_request", "The body must be a form (x-www-form-urlencoded)."))
-        body = read_body(request.environ, limit=claims.LARGEST)
-        given = _form(body)
-    else:
-        given = request.args
-        if len(request.query_string) > claims.LARGEST:
-            raise _page(Refusal("query", "invalid_request", f"The query is longer than {claims.LARGEST} bytes."))
+    if flask.request.method == "POST":
+        return read_form(limit=claims.LARGEST)
+    if len(flask.request.query_string) > claims.LARGEST:
+        raise _page(Refusal("query", "invalid_request", f"The query is longer than {claims.LARGEST} bytes."))
+    return _single(flask.request.args)
+
+
+def read_form(*, limit: int) -> dict[str, str]:
+    """The form that a browser was made to post here; each field once."""
+    if flask.request.mimetype != "application/x-www-form-urlencoded":
+        raise _page(Refusal("body", "invalid_request", "The body must be a form (x-www-form-urlencoded)."))
+    return _single(_form(read_body(flask.request.environ, limit=limit)))
+
+
+def _single(given: MultiDict[str, str]) -> dict[str, str]:
     if any(len(values) > 1 for values in given.listvalues()):
         raise _page(Refusal("parameters", "invalid_request", "A parameter stands in the request twice."))
     return given.to_dict()
@@ -151,9 +181,13 @@ def _parameters() -> dict[str, str]:
 def _look(hub: Hub, request: AuthenticationRequest) -> _Seen:
     """Everything that the checks are about."""
     launch_id = launches.read_hint(hub, request.lti_message_hint)
+    picking_id = None if launch_id else pickings.read_hint(hub, request.lti_message_hint)
     with hub.db.read() as conn:
         tool = find_client(conn, request.client_id)
         key = keys.signing_key(conn, hub.clock())
+        picking = None if picking_id is None else pickings.find(conn, hub, picking_id)
+        if picking is not None:
+            return _Seen(tool, key, picking=picking, deployment=_deployment(conn, picking.deployment))
         launch = None if launch_id is None else launches.find(conn, launch_id)
         if tool is None or launch is None:
             return _Seen(tool, key)
@@ -163,16 +197,22 @@ def _look(hub: Hub, request: AuthenticationRequest) -> _Seen:
             tool=tool,
             key=key,
             launch=launch,
-            deployment=_deployment(conn, launch),
+            deployment=_deployment(conn, launch.deployment),
             is_enrolled=launches.is_enrolled(conn, launch.learner, launch.context),
             course=None if listed is None else listed.course,
             person=None if learner is None else idtoken.Person(learner.name, learner.email),
         )
 
 
-def _deployment(conn: sa.Connection, launch: Launch) -> Deployment | None:
+def _situation(tool: Tool, session: accounts.Session | None, seen: _Seen) -> Situation:
+    if seen.picking is not None:
+        return Situation(tool, session, seen.picking, seen.deployment)
+    return Situation(tool, session, seen.launch, seen.deployment, seen.is_enrolled, seen.course is not None)
+
+
+def _deployment(conn: sa.Connection, deployment: int) -> Deployment | None:
     try:
-        return registry.get_deployment(conn, launch.deployment)
+        return registry.get_deployment(conn, deployment)
     except NotFound:
         return None
 
@@ -180,10 +220,12 @@ def _deployment(conn: sa.Connection, launch: Launch) -> Deployment | None:
 # Answers ---------------------------------------------------------------------------------------------------------
 
 
-def _page(refusal: Refusal | None) -> HubError:
+def _page(refusal: Refusal | None, tool: Tool | None = None) -> HubError:
     """What the person sees where the tool cannot be told."""
     assert refusal is not None  # noqa: S101
     log.info("launch_refused", check=refusal.check, error=refusal.error)
+    if tool is not None:
+        refusals.note(current(), tool, "launch", refusal.check, refusal.error, refusal.why)
     detail = _("The course's system asked in a way that the hub refuses: %(why)s", why=refusal.why)
     action = _("Open the course again from the list of courses. If it stays, show this page to an administrator.")
     return HubError(f"lti_{refusal.check}", detail, action=action)
@@ -193,6 +235,7 @@ def _error(request: AuthenticationRequest, tool: Tool, refusal: Refusal | None) 
     """Tell the tool, at its validated address (Security Framework 1.0 section 5.1.1.5)."""
     assert refusal is not None  # noqa: S101
     log.info("launch_refused", check=refusal.check, error=refusal.error, tool=tool.name)
+    refusals.note(current(), tool, "launch", refusal.check, refusal.error, refusal.why)
     fields = {"error": refusal.error, "error_description": refusal.why}
     if request.state:
         fields["state"] = request.state
@@ -204,7 +247,7 @@ def _form_post(tool: Tool, url: str, fields: Mapping[str, str]) -> flask.Respons
     # Browsers hold the form to this also where the tool redirects after it, often to another host of its own: so
     # every https address may follow. The one form on the page is ours, and its action one that was registered.
     allowed = [_origin(url), _origin(tool.target_link_uri), "https:", *(["http:"] if tool.internal else [])]
-    return _form_page(url, fields, " ".join(dict.fromkeys(allowed)))
+    return form_page(url, fields, " ".join(dict.fromkeys(allowed)))
 
 
 def _repost(parameters: Mapping[str, str]) -> flask.Response:
@@ -213,10 +256,11 @@ def _repost(parameters: Mapping[str, str]) -> flask.Response:
     A browser keeps our cookie back from what another site makes it post. What our own page posts carries it.
     """
     known = {name: value for name, value in parameters.items() if name in AuthenticationRequest.__dataclass_fields__}
-    return _form_page(flask.request.path, {**known, REPOSTED: "1"}, "'self'")
+    return form_page(flask.request.path, {**known, REPOSTED: "1"}, "'self'")
 
 
-def _form_page(action: str, fields: Mapping[str, str], form_action: str) -> flask.Response:
+def form_page(action: str, fields: Mapping[str, str], form_action: str) -> flask.Response:
+    """A page whose one form goes on by itself; ``form_action`` is where browsers let it, and what follows it, go."""
     # Without what pages for people are given: nobody reads this one, and it is in the way of every launch.
     template = flask.current_app.jinja_env.get_template("lti/form_post.html")
     page = template.render(action=action, fields=fields, language=str(get_locale()))

@@ -12,7 +12,7 @@ from uuid import UUID
 import flask
 import sqlalchemy as sa
 
-from hub.lti import idtoken
+from hub.lti import idtoken, variables
 from hub.lti.refused import ServiceRefused
 from hub.lti.scopes import MEMBERSHIP_READ
 from hub.lti.services import Call, open_call, page, read_page
@@ -46,10 +46,9 @@ def list_members(context: str) -> flask.Response:
     with call.hub.db.read() as conn:
         found, last = _find(conn, call, limit=limit, after=after) if is_asked else ([], None)
     url = f"{call.context.url(call.hub.base_url)}/memberships"
-    title = call.course.title("id").strip()
     value = {
         "id": url,
-        "context": {"id": call.context.id, "label": title[: idtoken.LONGEST_ID], "title": title},
+        "context": context_of(call),
         "members": [_member(call, each, link) for each in found],
     }
     return page(value, CONTAINER_TYPE, url=url, next_after=last)
@@ -73,13 +72,26 @@ def _member(call: Call, member: Member, link: str | None) -> dict[str, Any]:
         "user_id": str(member.id),
         "status": "Active",
         "roles": [idtoken.LEARNER],
-        **(idtoken.identity(member.person) if call.tool.names else {}),
+        **(idtoken.identity(member.person) if call.deployment.tells_names(call.tool) else {}),
     }
     if link is not None:
         # Section 3: what a launch of that link by this person would say.
+        claims = {
+            "sub": said["user_id"],
+            **said,
+            idtoken.CLAIM + "context": context_of(call),
+            idtoken.CLAIM + "resource_link": {"id": link},
+            idtoken.CLAIM + "roles": said["roles"],
+        }
         message = {
             idtoken.CLAIM + "message_type": "LtiResourceLinkRequest",
-            idtoken.CLAIM + "custom": dict(call.course.custom),
+            idtoken.CLAIM + "custom": variables.substitute(call.course.custom, claims),
         }
         said["message"] = [message]
     return said
+
+
+def context_of(call: Call) -> dict[str, Any]:
+    """What is told of the context itself."""
+    title = call.course.title("id").strip()
+    return {"id": call.context.id, "label": title[: idtoken.LONGEST_ID], "title": title}

@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from hub import limits
 from hub.bodies import read_body
-from hub.lti import keys, registering, tokens
+from hub.lti import keys, refusals, registering, signed, tokens, variables
 from hub.lti.registering import RegistrationRefused
 from hub.lti.scopes import GRANTED
 from hub.lti.tokens import TokenRefused
@@ -38,7 +38,7 @@ def configuration() -> flask.Response:
             "authorization_endpoint": f"{platform}/auth",
             "token_endpoint": f"{platform}/token",
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
-            "token_endpoint_auth_signing_alg_values_supported": [tokens.ALGORITHM],
+            "token_endpoint_auth_signing_alg_values_supported": [signed.ALGORITHM],
             "jwks_uri": f"{platform}/jwks",
             "registration_endpoint": f"{platform}/register",
             "scopes_supported": ["openid", *GRANTED],
@@ -51,18 +51,11 @@ def configuration() -> flask.Response:
             "https://purl.imsglobal.org/spec/lti-platform-configuration": {
                 "product_family_code": "wkmb-hub",
                 "version": version("wkmb-hub"),
-                "messages_supported": [{"type": "LtiResourceLinkRequest"}],
-                "variables": [
-                    "User.id",
-                    "Context.id",
-                    "Context.title",
-                    "ResourceLink.id",
-                    "ResourceLink.title",
-                    "Message.locale",
-                    "Message.returnUrl",
-                    "Person.name.full",
-                    "Person.email.primary",
+                "messages_supported": [
+                    {"type": "LtiResourceLinkRequest"},
+                    {"type": "LtiDeepLinkingRequest", "placements": ["ContentArea"]},
                 ],
+                "variables": list(variables.NAMES),
             },
         }
     )
@@ -142,6 +135,8 @@ def _read_form() -> dict[str, str] | TokenRefused:
 
 def _refusal(refused: TokenRefused) -> flask.Response:
     log.info("token_refused", check=refused.check, error=refused.error)
+    if refused.tool is not None:
+        refusals.note(current(), refused.tool, "token", refused.check, refused.error, refused.why)
     return _refuse(refused.error, refused.why, refused.status)
 
 

@@ -22,7 +22,7 @@ from hub.errors import problem
 from hub.lti import tokens
 from hub.lti.contexts import Context, parse_context
 from hub.lti.refused import ServiceRefused
-from hub.registry import Tool
+from hub.registry import Deployment, Tool
 from hub.runtime import Hub, current
 from mappings.course import Course
 
@@ -39,6 +39,7 @@ class Call:
 
     hub: Hub
     tool: Tool
+    deployment: Deployment
     context: Context
     course: Course
 
@@ -63,10 +64,10 @@ def open_call(context_id: str, *scopes: str) -> Call:
             detail = f"This access token was not given {' or '.join(scopes)}."
             raise ServiceRefused(403, "insufficient_scope", detail, {"WWW-Authenticate": challenge})
         context = parse_context(context_id)
-        course = None if context is None else _course(conn, hub, grant.tool, context)
-    if context is None or course is None:
+        found = None if context is None else _find_context(conn, hub, grant.tool, context)
+    if context is None or found is None:
         raise ServiceRefused(404, "context", "There is no such context, or it belongs to another tool.")
-    return Call(hub, grant.tool, context, course)
+    return Call(hub, grant.tool, found[0], context, found[1])
 
 
 def read_json(*content_types: str) -> tuple[bytes, Any]:
@@ -117,11 +118,12 @@ def _unauthorized(header: str) -> ServiceRefused:
     return ServiceRefused(401, "invalid_token", detail, {"WWW-Authenticate": challenge})
 
 
-def _course(conn: sa.Connection, hub: Hub, tool: Tool, context: Context) -> Course | None:
-    """The context's course, if both it and the deployment are the tool's."""
+def _find_context(conn: sa.Connection, hub: Hub, tool: Tool, context: Context) -> tuple[Deployment, Course] | None:
+    """The context's deployment and course, if both are the tool's."""
     listed = hub.courses.current(conn).by_id.get(context.course)
     deployment = next((each for each in registry.deployments_of(conn, tool.id) if each.id == context.deployment), None)
     if listed is None or deployment is None or deployment.disabled:
         return None
     connector = registry.find_connector(conn, listed.course.provider)
-    return listed.course if connector is not None and connector.id == tool.connector else None
+    is_own = connector is not None and connector.id == tool.connector
+    return (deployment, listed.course) if is_own else None

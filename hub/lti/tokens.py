@@ -9,20 +9,18 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import sqlalchemy as sa
-from joserfc import jws
-from joserfc.errors import JoseError
 
 from hub import limits, registry
 from hub.errors import NotFound
+from hub.lti import signed
 from hub.lti.clients import find_client
 from hub.lti.scopes import GRANTED
-from hub.lti.toolkeys import KeyNotFound, ToolKeys
+from hub.lti.toolkeys import ToolKeys
 from hub.registry import Tool
 from hub.tables import access_tokens, used_tokens
 from lrs.database import insert_all, insert_missing
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 
 GRANT_TYPE = "client_credentials"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-ALGORITHM = "RS256"
 
 #: How long an access token is good.
 LIFE = timedelta(hours=1)
@@ -69,11 +66,15 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class TokenRefused:
-    """Why there is no token: the check that failed, the error as OAuth names it (RFC 6749 section 5.2), the reason."""
+    """Why there is no token: the check that failed, the error as OAuth names it (RFC 6749 section 5.2), the reason.
+
+    ``tool`` is whose request it was, or said it was.
+    """
 
     check: str
     error: str
     why: str
+    tool: Tool | None = None
 
     @property
     def status(self) -> int:
@@ -97,15 +98,23 @@ def grant(hub: Hub, tool_keys: ToolKeys, form: Mapping[str, str]) -> AccessToken
     assertion = _read_assertion(hub, tool_keys, form["client_assertion"])
     if isinstance(assertion, TokenRefused):
         return assertion
-    if form.get("client_id", assertion.tool.client_id) != assertion.tool.client_id:
+    refused = _check_request(hub, assertion.tool, form)
+    if refused:
+        return replace(refused, tool=assertion.tool)
+    granted = _issue(hub, assertion, _granted(form.get("scope", "")))
+    return replace(granted, tool=assertion.tool) if isinstance(granted, TokenRefused) else granted
+
+
+def _check_request(hub: Hub, tool: Tool, form: Mapping[str, str]) -> TokenRefused | None:
+    """Why a tool that has proved who it is gets no token."""
+    if form.get("client_id", tool.client_id) != tool.client_id:
         return _client("client_id", "client_id is not the one that the assertion is about.")
     # Counted by whoever proved to be the client: a stranger cannot use up another's share.
-    if not limits.allow(hub, "lti-token", assertion.tool.client_id, most=MOST, seconds=60):
+    if not limits.allow(hub, "lti-token", tool.client_id, most=MOST, seconds=60):
         return TokenRefused("rate", "slow_down", f"More than {MOST} tokens in a minute. Keep a token until it ends.")
-    scopes = _granted(form.get("scope", ""))
-    if not scopes:
+    if not _granted(form.get("scope", "")):
         return TokenRefused("scope", "invalid_scope", f"scope names none of: {' '.join(GRANTED)}.")
-    return _issue(hub, assertion, scopes)
+    return None
 
 
 def find(conn: sa.Connection, hub: Hub, authorization: str) -> Grant | None:
@@ -161,15 +170,10 @@ def _granted(scope: str) -> tuple[str, ...]:
 
 def _read_assertion(hub: Hub, tool_keys: ToolKeys, text: str) -> _Assertion | TokenRefused:
     """The assertion, once its client is known, its signature good and each of its claims as it must be."""
-    # Unverified: only to find out whose key to check it with. The algorithm is named by us, never by the token.
-    header, said = _members(text, 0), _members(text, 1)
+    # Unverified: only to find out whose key to check it with.
+    header, said = signed.members(text, signed.HEADER), signed.members(text, signed.CLAIMS)
     if header is None or said is None:
         return _client("client_assertion", "client_assertion is no signed JWT.")
-    if header.get("alg") != ALGORITHM:
-        return _client("alg", f"The assertion must be signed with {ALGORITHM}.")
-    # No extension of JWS is understood here (RFC 7515 section 4.1.11), and the library takes other values for text.
-    if not all(isinstance(value, str) for value in header.values()):
-        return _client("header", "The header of the assertion holds something else than text, or an extension.")
     issuer = said.get("iss")
     if not isinstance(issuer, str) or issuer != said.get("sub"):
         return _client("iss", "iss and sub must both be the client_id.")
@@ -177,38 +181,15 @@ def _read_assertion(hub: Hub, tool_keys: ToolKeys, text: str) -> _Assertion | To
         tool = find_client(conn, issuer)
     if tool is None or tool.disabled:
         return _client("client", "iss names no tool that is registered here, or one that is switched off.")
-    refused = _check_signature(hub, tool_keys, tool, header.get("kid"), text)
-    return refused or _check_claims(hub, tool, said)
-
-
-def _members(text: str, part: int) -> dict[str, Any] | None:
-    """What the header (0) or the claims (1) of a compact JWS say; None where it is none."""
-    parts = text.split(".")
-    if len(parts) != 3:
-        return None
-    try:
-        said = orjson.loads(base64.urlsafe_b64decode(parts[part] + "=" * (-len(parts[part]) % 4)))
-    except ValueError:
-        return None
-    return said if isinstance(said, dict) else None
-
-
-def _check_signature(hub: Hub, tool_keys: ToolKeys, tool: Tool, kid: Any, text: str) -> TokenRefused | None:
-    try:
-        key = tool_keys.find(hub, tool, kid)
-    except KeyNotFound as error:
-        return _client("kid", str(error))
-    try:
-        jws.deserialize_compact(text.encode(), key, algorithms=[ALGORITHM])
-    except (JoseError, ValueError):
-        return _client("signature", f"The signature was not made with the key {kid!r} of this tool.")
-    return None
+    wrong = signed.check_header(header) or signed.check_signature(hub, tool_keys, tool, header.get("kid"), text)
+    found = _client(*wrong) if wrong else _check_claims(hub, tool, said)
+    return replace(found, tool=tool) if isinstance(found, TokenRefused) else found
 
 
 def _check_claims(hub: Hub, tool: Tool, said: Mapping[str, Any]) -> _Assertion | TokenRefused:
     now = hub.clock()
     refused = next((found for check in _CLAIMS if (found := check(said, now, hub.base_url))), None)
-    return refused or _Assertion(tool, said["jti"], _time(said["exp"]) or now)
+    return refused or _Assertion(tool, said["jti"], signed.moment(said["exp"]) or now)
 
 
 def _audience(said: Mapping[str, Any], _now: datetime, base_url: str) -> TokenRefused | None:
@@ -218,11 +199,11 @@ def _audience(said: Mapping[str, Any], _now: datetime, base_url: str) -> TokenRe
     # One that names others too could have been made for them, and be shown here by them.
     if named and all(isinstance(each, str) and each in ours for each in named):
         return None
-    return _client("aud", f"aud must be {base_url}/lti/platform/token and nothing else.")
+    return _client("aud", f"aud is {str(audience)[:200]!r}; it must be {base_url}/lti/platform/token, nothing else.")
 
 
 def _expiry(said: Mapping[str, Any], now: datetime, _base_url: str) -> TokenRefused | None:
-    expires, issued = _time(said.get("exp")), _time(said.get("iat"))
+    expires, issued = signed.moment(said.get("exp")), signed.moment(said.get("iat"))
     if expires is None:
         return _client("exp", "exp is missing or no time.")
     if issued is None:
@@ -239,7 +220,7 @@ def _expiry(said: Mapping[str, Any], now: datetime, _base_url: str) -> TokenRefu
 def _not_before(said: Mapping[str, Any], now: datetime, _base_url: str) -> TokenRefused | None:
     if "nbf" not in said:
         return None
-    begins = _time(said["nbf"])
+    begins = signed.moment(said["nbf"])
     if begins is None or begins > now + LEEWAY:
         return _client("nbf", "nbf is no time, or in the future.")
     return None
@@ -258,16 +239,6 @@ _CLAIMS: tuple[Callable[[Mapping[str, Any], datetime, str], TokenRefused | None]
     _not_before,
     _jti,
 )
-
-
-def _time(value: Any) -> datetime | None:
-    """A NumericDate (RFC 7519 section 2)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return datetime.fromtimestamp(value, UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
 
 
 def _client(check: str, why: str) -> TokenRefused:

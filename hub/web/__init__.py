@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import flask
 
-from hub.web import admin, audit, catalogue, comparison, employee, layout, reports, rtl, session, transcripts, verify
+from hub.web import (
+    admin,
+    audit,
+    catalogue,
+    comparison,
+    employee,
+    layout,
+    picking,
+    reports,
+    rtl,
+    session,
+    transcripts,
+    verify,
+)
 
 
 def register(app: flask.Flask) -> None:
     """Give the application its pages."""
     layout.register(app)
-    for each in (session, employee, catalogue, rtl, transcripts, verify, reports, comparison, admin, audit):
+    for each in (
+        session, employee, catalogue, rtl, transcripts, verify, reports, comparison, admin, picking, audit,
+    ):  # fmt: skip
         app.register_blueprint(each.pages)

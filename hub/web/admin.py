@@ -36,7 +36,7 @@ from hub import (
 from hub.errors import HubError, NotFound
 from hub.identity import Identity
 from hub.learners import Learner
-from hub.lti import registering
+from hub.lti import drafts, refusals, registering
 from hub.registry import Connector, Credential, NewTool, Tool
 from hub.rows import is_nip
 from hub.runtime import Hub, current
@@ -96,6 +96,7 @@ def system(name: str) -> ResponseReturnValue:
     with hub.db.read() as conn:
         found = systems.read(conn, hub, _connector(conn, name))
         deployed = {tool.id: registry.deployments_of(conn, tool.id) for tool in found.tools}
+        refused = {tool.id: refusals.of_tool(conn, tool) for tool in found.tools}
         runs = sync.recent_runs(conn, found.connector.id, limit=10)
         set_aside = sync.list_set_aside(conn, found.connector.id, limit=LIMIT)
     return flask.render_template(
@@ -105,6 +106,7 @@ def system(name: str) -> ResponseReturnValue:
         healths=systems.healths(),
         is_testable=found.connector.kind in systems.TESTABLE,
         tools=[(tool, deployed[tool.id], _entered_there(hub, tool, deployed[tool.id])) for tool in found.tools],
+        refused=refused,
         runs=runs,
         set_aside=[(row, files.readable(row.payload)) for row in set_aside],
         endpoint=f"{hub.base_url}/xapi/",
@@ -329,6 +331,7 @@ def _new_tool(wanted: admin_forms.Tool) -> NewTool:
         deployments=wanted.deployments,
         names=wanted.names,
         internal=wanted.internal,
+        framed=wanted.framed,
     )
 
 
@@ -366,6 +369,7 @@ def edit_tool(name: str, tool: str) -> ResponseReturnValue:
         "deep_linking_url": found.deep_linking_url or "",
         "names": "yes" if found.names else "",
         "internal": "yes" if found.internal else "",
+        "framed": "yes" if found.framed else "",
     }
     return _edit_form(name, tool, admin_forms.Reading(given))
 
@@ -654,6 +658,7 @@ def courses() -> ResponseReturnValue:
     start = _number(flask.request.args.get("from", ""))
     with hub.db.read() as conn:
         listed = hub.courses.current(conn).listed
+        has_drafts = drafts.has_waiting(conn)
     words_in = wanted.casefold().split()
     found = [each for each in listed if all(word in _searched(each) for word in words_in)]
     return flask.render_template(
@@ -664,6 +669,7 @@ def courses() -> ResponseReturnValue:
         q=wanted,
         total=len(listed),
         columns=COLUMNS,
+        has_drafts=has_drafts,
     )
 
 

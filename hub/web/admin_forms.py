@@ -45,6 +45,7 @@ class Tool:
     deployments: tuple[str, ...]
     names: bool
     vocabulary: str
+    framed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +260,7 @@ def read_tool(form: Reading, vocabularies: tuple[str, ...]) -> Tool:
         deployments=form.lines("deployments") or ("default",),
         names=form.ticked("names"),
         vocabulary=form.choice("vocabulary", vocabularies),
+        framed=form.ticked("framed"),
     )
 
 

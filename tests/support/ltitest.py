@@ -164,6 +164,7 @@ class World:
             "login_url": f"https://{name}.example/login.php?id=7",
             "redirect_uris": (f"https://{name}.example/launch",),
             "target_link_uri": f"https://{name}.example/launch",
+            "deep_linking_url": f"https://{name}.example/pick",
             "public_key": key.as_pem(private=False).decode(),
             "names": True,
         } | changed

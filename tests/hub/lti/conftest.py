@@ -20,7 +20,7 @@ def keys() -> list[RSAKey]:
 
 @pytest.fixture
 def world(hub: Hub, clock: Clock, keys: list[RSAKey]) -> World:
-    """A tool with two tenants, a course of each, two people of whom the first one is at a browser."""
+    """A tool with two tenants, a course of each, two people of whom the first one is at a browser, and an admin."""
     app = create_app(hub)
     rows = "nip,name,email,status,employer,unit\n" + "".join(
         f'{nip},"{name}",{email},PNS,Kementerian,Biro\n'
@@ -35,6 +35,7 @@ def world(hub: Hub, clock: Clock, keys: list[RSAKey]) -> World:
             found = learners.find_by_nip(conn, nip)
             assert found is not None
             accounts.add(conn, hub, username, "learner", "correct horse", found.id)
+        accounts.add(conn, hub, "admin", "admin", "correct horse", None)
     made = World(hub, clock, app.test_client(), None, keys)  # type: ignore[arg-type]
     made.tool = made.add_tool("lan", keys[0], deployments=("kkp", "bmkg"))
     made.courses = [made.add_course("lan", 1), made.add_course("lan", 2, deployment="bmkg")]

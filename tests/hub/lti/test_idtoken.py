@@ -11,8 +11,8 @@ import orjson
 import pytest
 from joserfc import jws
 
-from hub import auth
-from hub.lti import keys
+from hub import auth, registry
+from hub.lti import keys, variables
 from hub.tables import signing_keys
 from ltitest import AGS, BASE, CLAIM, NIPS, NRPS, SCOPE, World
 
@@ -112,6 +112,23 @@ def test_i06_a_tool_that_may_not_have_names_gets_none(world: World) -> None:
     assert "Siti" not in str(claims)
 
 
+def test_i06_a_tenant_has_a_setting_of_its_own(world: World) -> None:
+    """The second tenant may not have names, whatever its tool may; NRPS tells what launches tell (M05)."""
+    first, second = world.launch(world.courses[0]), world.launch(world.courses[1])
+    with world.hub.db.write() as conn:
+        deployment = registry.named_deployment(conn, world.tool.tool, "bmkg")
+        registry.set_deployment_names(conn, world.hub, deployment, False, by="test")
+
+    after = [world.launch(course) for course in world.courses]
+
+    assert CLAIM + "lis" in first
+    assert ["name" in claims for claims in (first, second, *after)] == [True, True, True, False]
+    urls = [claims[NRPS]["context_memberships_url"] for claims in after]
+    members = [world.tool.call("GET", url).json["members"][0] for url in urls]
+    assert ["name" in member for member in members] == [True, False]
+    assert "Siti" not in str(after[1]) + str(members[1])
+
+
 def test_i07_no_value_has_spaces_around_it(world: World) -> None:
     assert [text for text in texts(world.launch()) if text != text.strip()] == []
 
@@ -167,6 +184,21 @@ def test_i15_custom_values_are_text_and_unknown_variables_stay(world: World) -> 
     assert custom["course"] == "pelayanan"
     assert custom["who"] == str(world.learner)
     assert custom["odd"] == "$No.such"
+
+
+def test_i15_variables_become_what_the_message_says(world: World) -> None:
+    asked = {name: f"${name}" for name in variables.NAMES}
+    course = world.add_course("lan", 3, custom=tuple(asked.items()))
+
+    claims = world.launch(course)
+
+    custom = claims[CLAIM + "custom"]
+    assert {name for name in asked if custom[name] == asked[name]} == set()
+    assert custom["Person.name.family"] == "Dewi"
+    assert custom["Membership.role"] == ",".join(claims[CLAIM + "roles"])
+    assert custom["Context.type"].endswith("#CourseSection")
+    assert custom["ToolPlatformInstance.guid"] == claims[CLAIM + "tool_platform"]["guid"]
+    assert custom["Message.documentTarget"] == claims[CLAIM + "launch_presentation"]["document_target"] == "window"
 
 
 def test_i16_the_context_has_a_type(world: World) -> None:
@@ -283,7 +315,8 @@ def test_the_configuration_tells_a_tool_what_it_needs(world: World) -> None:
     assert told["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
     assert told["id_token_signing_alg_values_supported"] == ["RS256"]
     assert told["https://purl.imsglobal.org/spec/lti-platform-configuration"]["messages_supported"] == [
-        {"type": "LtiResourceLinkRequest"}
+        {"type": "LtiResourceLinkRequest"},
+        {"type": "LtiDeepLinkingRequest", "placements": ["ContentArea"]},
     ]
 
 
