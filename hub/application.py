@@ -22,6 +22,7 @@ def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:
     metrics = metrics or Metrics()
     app = flask.Flask("hub")
     app.extensions["hub"] = hub
+    hub.trace.watch_app(app)
     app.extensions["xapi"] = _lrs_services(hub, metrics)
     # Bodies are read and bounded by hub.bodies; this is for the forms that Flask parses itself.
     app.config.update(SECRET_KEY=hub.keyring.key("flask"), MAX_FORM_MEMORY_SIZE=4 * 1024 * 1024)

@@ -375,7 +375,8 @@ def drain(hub: Hub) -> int:
             by_learner.setdefault(learner, []).append(each)
     for learner, claimed in by_learner.items():
         began = perf_counter()
-        done += _settle(hub, learner, claimed, around, has_failed=learner in failing)
+        with hub.trace.span("recompute", learner=str(learner), wake_ups=len(claimed)):
+            done += _settle(hub, learner, claimed, around, has_failed=learner in failing)
         if hub.db.commits_in_order:
             # Who waits for SQLite's one write lock sleeps between attempts: left free only for an instant between two
             # learners, it was not had for seconds by those who bring statements.

@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import cast
 
@@ -17,6 +17,7 @@ from hub.catalogue import Courses
 from hub.crypto import Keyring
 from hub.policies import Policies
 from hub.settings import Settings
+from hub.tracing import Silent, Tracing, start
 from lrs.database import Database
 from lrs.sequence import Sequence
 
@@ -43,6 +44,7 @@ class Hub:
     random: Callable[[int], bytes]
     courses: Courses
     policies: Policies
+    trace: Tracing = field(default_factory=Silent)
 
     @property
     def base_url(self) -> str:
@@ -62,12 +64,15 @@ class Hub:
         return GuardedSession(internal=internal)
 
     def close(self) -> None:
-        """Give the database's connections back."""
+        """Give the database's connections back, and send the traces that wait."""
         self.db.close()
+        self.trace.close()
 
 
-def open_hub(settings: Settings, *, clock: Callable[[], datetime] = read_clock, pool_size: int = 16) -> Hub:
-    """A hub on these settings; nothing is asked of the database yet."""
+def open_hub(
+    settings: Settings, *, clock: Callable[[], datetime] = read_clock, pool_size: int = 16, traced: bool = False
+) -> Hub:
+    """A hub on these settings; nothing is asked of the database yet. ``traced``: with traces, where they are on."""
     db = Database(settings.database_url, pool_size=pool_size)
     return Hub(
         settings=settings,
@@ -79,6 +84,7 @@ def open_hub(settings: Settings, *, clock: Callable[[], datetime] = read_clock, 
         random=secrets.token_bytes,
         courses=Courses(),
         policies=Policies(),
+        trace=start(settings, db) if traced else Silent(),
     )
 
 

@@ -29,7 +29,7 @@ THREADS = 32
 def application() -> flask.Flask:
     """The application of one server process, on the environment's settings; granian calls it in each."""
     logs.configure()
-    return create_app(open_hub(read(), pool_size=THREADS), Metrics(shared_metrics()))
+    return create_app(open_hub(read(), pool_size=THREADS, traced=True), Metrics(shared_metrics()))
 
 
 def serve(host: str, port: int, processes: int, *, with_worker: bool) -> None:

@@ -48,6 +48,7 @@ class Settings:
     timezone: ZoneInfo
     xapi_default_version: str = VERSIONS[-1]
     max_body_bytes: int = 32 * 1024 * 1024
+    traces: bool = False
 
     @property
     def is_https(self) -> bool:
@@ -69,6 +70,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         timezone=_timezone(given.text("timezone", "Asia/Jakarta")),
         xapi_default_version=_choice("WKMB_XAPI_DEFAULT_VERSION", given.text("xapi_default_version", VERSIONS[-1])),
         max_body_bytes=_size("WKMB_MAX_BODY_BYTES", given.text("max_body_bytes", str(32 * 1024 * 1024))),
+        traces=_switch("WKMB_TRACES", given.text("traces", "off")),
     )
 
 
@@ -199,6 +201,12 @@ def _choice(name: str, text: str) -> str:
     if text not in VERSIONS:
         raise SettingsError(f"{name}: {text} is not one of {', '.join(VERSIONS)}.")
     return text
+
+
+def _switch(name: str, text: str) -> bool:
+    if text not in {"on", "off"}:
+        raise SettingsError(f"{name}: {text} is neither on nor off.")
+    return text == "on"
 
 
 def _size(name: str, text: str) -> int:

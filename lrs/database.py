@@ -129,6 +129,11 @@ class Database:
         """The engine that may write, for migrations and tests. Use cases take `read`, `write` or `run`."""
         return self._writer
 
+    @property
+    def engines(self) -> tuple[Engine, ...]:
+        """Every engine, for who watches what is asked."""
+        return (self._writer,) if self._reader is self._writer else (self._writer, self._reader)
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent snapshot that cannot write."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 import orjson
 
-from hub import migrations
+from hub import migrations, tracing
 from hub.errors import HubError
 from hub.runtime import Hub, open_hub
 from hub.settings import Settings, SettingsError, read
@@ -30,9 +30,11 @@ class Failed(click.ClickException):
 def settings() -> Settings:
     """The settings, or the line that says which one is wrong."""
     try:
-        return read()
+        found = read()
+        tracing.require(found)
     except SettingsError as error:
         raise Failed(str(error)) from error
+    return found
 
 
 @contextmanager

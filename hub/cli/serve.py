@@ -44,7 +44,7 @@ def worker(with_parent: bool) -> None:
         signal.signal(name, lambda *_: stopping.set())
     if with_parent:
         threading.Thread(target=_follow_parent, args=(stopping, os.getppid()), daemon=True).start()
-    hub = open_hub(settings(), pool_size=8)
+    hub = open_hub(settings(), pool_size=8, traced=True)
     try:
         migrations.require_newest(hub.db)
         work.run(hub, stopping, Metrics(shared_metrics()))

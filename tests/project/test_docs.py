@@ -29,7 +29,7 @@ def table_cells(text: str, column: int) -> set[str]:
 
 
 def declared() -> set[str]:
-    groups = PROJECT["dependency-groups"].values()
+    groups = [*PROJECT["dependency-groups"].values(), *PROJECT["project"]["optional-dependencies"].values()]
     texts = PROJECT["project"]["dependencies"] + [text for group in groups for text in group if isinstance(text, str)]
     return {canonicalize_name(Requirement(text).name) for text in texts}
 
