@@ -6,6 +6,7 @@
 - ``hub_process``: the hub as its users run it, real processes with a home and a port of their own
 - ``browser``, ``browser_path``: the system's Chromium; ``node_path``: node, for peers that we did not write
 - the network is banned, loopback excepted
+- what would be dear and shows nothing is cheap (`wkmbtest.thrift`)
 - what a machine lacks is skipped with one line, or fails where ``WKMB_TEST_REQUIRE`` names it
 """
 
@@ -13,6 +14,7 @@ pytest_plugins = (
     "wkmbtest.requirements",
     "wkmbtest.network",
     "wkmbtest.shared",
+    "wkmbtest.thrift",
     "wkmbtest.clusterrules",
     "wkmbtest.databases",
     "wkmbtest.hubs",

@@ -38,7 +38,7 @@ def test_whoever_knows_the_password_is_signed_in_for_eight_hours(hub, clock):
     assert session_of(hub, signed_in.token) is None
 
 
-@pytest.mark.usefixtures("admin")
+@pytest.mark.usefixtures("true_password_cost", "admin")
 def test_the_database_holds_neither_password_nor_token(hub):
     signed_in = accounts.sign_in(hub, "rina", PASSWORD, "192.0.2.1")
 

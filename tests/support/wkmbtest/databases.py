@@ -17,6 +17,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -74,7 +75,8 @@ class Databases:
         """Remove a database of PostgreSQL; the file of SQLite goes with its folder."""
         address = sa.make_url(url)
         if address.get_backend_name() != "sqlite" and address.database:
-            self._administer(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(address.database)))
+            with self._administration() as connection:
+                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(address.database)))
 
     @property
     def _prefix(self) -> str:
@@ -116,13 +118,14 @@ class Databases:
         return name
 
     def _create_database(self, name: str, *, template: str) -> None:
-        self._administer(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
-        )
+        command = sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        with self._administration() as connection:
+            # Quicker than by way of the log, which PostgreSQL has had since 15 and takes by itself.
+            strategy = sql.SQL(" STRATEGY file_copy" if connection.info.server_version >= 150000 else "")
+            connection.execute(command + strategy)
 
-    def _administer(self, command: sql.Composed) -> None:
-        with psycopg.connect(f"{self._server}/postgres", autocommit=True) as connection:
-            connection.execute(command)
+    def _administration(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(f"{self._server}/postgres", autocommit=True)
 
 
 def pytest_configure(config: pytest.Config) -> None:

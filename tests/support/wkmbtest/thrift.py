@@ -1,0 +1,42 @@
+"""What every test would do again, done once; and what shows nothing by being dear, done cheaply.
+
+- A document of recognition is read by a pure function: one text is parsed once for the process.
+- A template is compiled once for the run; its code lies in the run's folder.
+- Passwords are argon2id as ever, at the least cost it has; `true_password_cost` gives back what the hub asks for.
+- An exception in a log is a plain traceback, not a picture of every variable.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import argon2
+import flask
+import jinja2
+import pytest
+import structlog
+
+from hub import accounts, policies
+from mappings import shipped
+from wkmbtest.shared import SHARED
+
+_TRUE_HASHER = accounts._hasher
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    policies.load_policy = shipped.load_policy = functools.cache(shipped.load_policy)  # type: ignore[attr-defined]
+    for name in ("vocabulary", "targets", "follow_up", "scheme"):
+        setattr(shipped, name, functools.cache(getattr(shipped, name)))
+    compiled = config.stash[SHARED].path / "templates"
+    compiled.mkdir(exist_ok=True)
+    flask.Flask.jinja_options = {"bytecode_cache": jinja2.FileSystemBytecodeCache(str(compiled))}
+    cheapest = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    accounts._hasher = lambda: cheapest
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+
+
+@pytest.fixture
+def true_password_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passwords cost what they cost in a hub."""
+    monkeypatch.setattr(accounts, "_hasher", _TRUE_HASHER)
