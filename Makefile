@@ -16,7 +16,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup runtime run demo test check lint types imports dependencies security \
-        translations peers rehearsal bench conformance lock audit clean
+        translations peers rehearsal bench benchreplay conformance lock audit clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -57,6 +57,9 @@ rehearsal: runtime ## Carry out the Dockerfile without a container engine (downl
 
 bench: setup ## Measure, on both databases, how long an accepted statement takes to become visible JP
 	@$(BIN)/python tests/bench/visible.py
+
+benchreplay: setup ## Measure replays and recomputations; PEOPLE=100000 is the measurement of docs/performance.md
+	@$(BIN)/python tests/bench/replay.py --people $(or $(PEOPLE),2000)
 
 conformance: setup ## Judge the LRS by ADL's suite in SUITE=DIR (a clone with npm install run in it), for both versions
 	@$(BIN)/python tests/conformance/run.py "$(SUITE)" $(args)

@@ -587,7 +587,7 @@ def _check_balance(
         yield Finding("waiting", learner, str(learner), {})
         return
     gone = {row["reverses"] for row in rows}
-    for policy in around.policies:
+    for policy in hub.policies.complete(conn):
         live = {
             (row["course"], row["period"], row["content"]): row
             for row in rows

@@ -194,6 +194,13 @@ def actors_of(conn: sa.Connection, learner: UUID) -> tuple[int, ...]:
     return tuple(conn.execute(query.order_by(learner_actors.c.actor_key)).scalars())
 
 
+def owners_of_actors(conn: sa.Connection, learners: Iterable[UUID]) -> dict[int, UUID]:
+    """All actors of these learners, and whose each is."""
+    at = learner_actors.c
+    query = sa.select(at.actor_key, at.learner).where(at.learner.in_(list(learners)))
+    return {row.actor_key: row.learner for row in conn.execute(query)}
+
+
 def one_actor_each(conn: sa.Connection, learners: Sequence[UUID]) -> tuple[int, ...]:
     """One actor of each of these learners: enough to wake them."""
     at = learner_actors.c

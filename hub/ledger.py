@@ -21,7 +21,7 @@ from hub import plan
 from hub.learners import Learner
 from hub.runtime import Hub
 from hub.tables import entries, entry_evidence, pending
-from lrs.database import insert_all
+from lrs.database import insert_all, insert_missing
 from mappings.evaluate import Pending, Waiting
 from mappings.policy import Policy
 from mappings.rules import Check
@@ -225,7 +225,7 @@ def _entry(row: sa.Row[Any], is_reversed: bool) -> Entry:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What `mappings.evaluate.Recognition.to_json` wrote into an entry."""
+    """What `mappings.evaluate.Recognition.document` was into an entry."""
 
     course: str
     course_digest: str
@@ -247,6 +247,24 @@ class Document:
         except TypeError as error:
             raise ValueError(f"Not a recognition: {error}") from error
         return Document(course, course_digest, form, scope, period, day, centi_jp, steps, tuple(evidence))
+
+
+def pending_documents(conn: sa.Connection, learners: Iterable[UUID]) -> dict[tuple[UUID, str, str], str]:
+    """What is written down as pending of these learners, by learner, policy and course."""
+    query = sa.select(pending).where(pending.c.learner.in_(list(learners)))
+    return {(row.learner, row.policy, row.course): row.document for row in conn.execute(query)}
+
+
+def forget_pending(conn: sa.Connection, keys: Iterable[tuple[UUID, str, str]]) -> None:
+    """Take these away."""
+    at = pending.c
+    courses: dict[tuple[UUID, str], list[str]] = {}
+    for learner, policy, course in sorted(keys):
+        courses.setdefault((learner, policy), []).append(course)
+    for (learner, policy), gone in courses.items():
+        for begin in range(0, len(gone), 500):
+            mine = (at.learner == learner, at.policy == policy, at.course.in_(gone[begin : begin + 500]))
+            conn.execute(sa.delete(pending).where(*mine))
 
 
 def pending_document(found: Pending) -> str:
@@ -273,6 +291,46 @@ def rows_of(conn: sa.Connection, learner: UUID) -> list[dict[str, Any]]:
     """A learner's rows with keys and digests, in the order in which they were made."""
     rows = conn.execute(sa.select(entries).where(entries.c.learner == learner).order_by(entries.c.position))
     return [dict(row._mapping) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Vertebra:
+    """What of a row decides what comes behind it: all but its reasoning."""
+
+    position: int
+    policy: str
+    course: str
+    period: str
+    content: str
+    reverses: int | None
+    digest: bytes
+
+    @property
+    def named(self) -> tuple[str, str, str, str]:
+        """What the idempotency key is made of."""
+        return (self.policy, self.course, self.period, self.content)
+
+
+def spines_of(conn: sa.Connection, learners: Sequence[UUID]) -> dict[UUID, list[Vertebra]]:
+    """The rows of these learners without their reasoning, each learner's in the order in which they were made."""
+    at = entries.c
+    query = sa.select(
+        at.learner, at.position, at.policy, at.course, at.period, at.content, at.reverses, at.digest
+    ).where(at.learner.in_(learners))  # fmt: skip
+    spines: dict[UUID, list[Vertebra]] = {}
+    for learner, *rest in conn.execute(query.order_by(at.learner, at.position)):
+        spines.setdefault(learner, []).append(Vertebra(*rest))
+    return spines
+
+
+def rows_at(conn: sa.Connection, learner: UUID, positions: Sequence[int]) -> list[dict[str, Any]]:
+    """The rows of a learner at these positions."""
+    found: list[dict[str, Any]] = []
+    for begin in range(0, len(positions), 500):
+        part = positions[begin : begin + 500]
+        query = sa.select(entries).where(entries.c.learner == learner, entries.c.position.in_(part))
+        found += [dict(row._mapping) for row in conn.execute(query.order_by(entries.c.position))]
+    return found
 
 
 def key_of(row: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -337,5 +395,13 @@ def chained(before: bytes, row: Mapping[str, Any]) -> bytes:
 
 
 def append(conn: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write entries that were made for the end of their learner's ledger; somebody holds her lock."""
-    insert_all(conn, entries, list(rows))
+    """Write entries that were made for the end of their learners' ledgers, and from each statement of their
+    ``evidence`` the way to them; somebody holds the learners' locks."""
+    made = [dict(row) for row in rows]
+    ways = [
+        {"statement": UUID(statement), "learner": row["learner"], "position": row["position"]}
+        for row in made
+        for statement in row.pop("evidence", ())
+    ]
+    insert_all(conn, entries, made)
+    insert_missing(conn, entry_evidence, ways)

@@ -13,7 +13,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from hub import tables
-from lrs.database import insert_new
+from hub.policy_tables import replays
+from lrs.database import insert_missing, insert_new
 from mappings import shipped
 from mappings.policy import Policy, load_policy
 from mappings.rtl import FollowUp
@@ -40,6 +41,26 @@ class PolicyExists(Exception):
         self.name = name
 
 
+class PolicyBehind(Exception):
+    """Its ledger is not whole, so nobody may be judged by it yet."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The ledger of {name} is behind: not everybody has been replayed under it. "
+            f"Replay it to the end first: wkmb policy replay {name}."
+        )
+        self.name = name
+
+
+class NotWithdrawable(Exception):
+    """Only the newest activation can be taken back, and not the one that every hub begins with."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Only the newest activation can be taken back, and never the first one. Activate another policy."
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Activation:
     """A policy was made official from a year on. Of several, the newest one that has begun holds."""
@@ -48,6 +69,7 @@ class Activation:
     from_year: int
     at: datetime
     by: str
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +110,21 @@ class Policies:
         years = sorted({activation.from_year for activation in activations}) or [0]
         names = dict.fromkeys(name_in(activations, year) for year in years)
         return tuple(self.named(conn, name) for name in names)
+
+    def kept_up(self, conn: sa.Connection) -> tuple[Policy, ...]:
+        """Every policy whose ledger each recomputation brings in line: those in force, and those that were replayed,
+        or are being replayed, to be compared or made official."""
+        return self._with(conn, replays.c.kept_up)
+
+    def complete(self, conn: sa.Connection) -> tuple[Policy, ...]:
+        """Of these, all whose ledger is whole: no replay of them is behind."""
+        return self._with(conn, sa.and_(replays.c.kept_up, replays.c.finished_at.is_not(None)))
+
+    def _with(self, conn: sa.Connection, which: sa.ColumnElement[bool]) -> tuple[Policy, ...]:
+        official = self.in_force(conn)
+        names = {policy.name for policy in official}
+        others = conn.execute(sa.select(replays.c.policy).where(which).order_by(replays.c.policy)).scalars()
+        return (*official, *(self.named(conn, name) for name in others if name not in names))
 
     def list_all(self, conn: sa.Connection) -> tuple[Listed, ...]:
         """Every policy there is: those that come with the hub, then those that were added, by name."""
@@ -143,22 +180,57 @@ def name_in(activations: tuple[Activation, ...], year: int) -> str:
 
 
 def list_activations(conn: sa.Connection) -> tuple[Activation, ...]:
-    """Every activation, in the order in which they were made."""
+    """Every activation that was not taken back, in the order in which they were made."""
     at = tables.policy_activations.c
-    query = sa.select(at.policy, at.from_year, at.at, at.by).order_by(at.id)
+    query = sa.select(at.policy, at.from_year, at.at, at.by, at.id).where(at.withdrawn_at.is_(None)).order_by(at.id)
     return tuple(Activation(*row) for row in conn.execute(query))
 
 
 def activate(conn: sa.Connection, policies: Policies, name: str, from_year: int, *, by: str, now: datetime) -> Policy:
-    """Make a policy official from a year on; raises `PolicyUnknown`. Its ledger follows as learners are recomputed."""
+    """Make a policy official from a year on; raises `PolicyUnknown`, and `PolicyBehind` where its ledger is not whole.
+
+    What was official before stays kept up, so that it can be made so again at once."""
     policy = policies.named(conn, name)
+    if policy not in policies.complete(conn):
+        raise PolicyBehind(name)
+    before = policies.in_force(conn)
     table = tables.policy_activations
     row = {"policy": name, "from_year": from_year, "at": now, "by": by[:64]}
-    while True:
-        number = (conn.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
-        # Somebody else's activation at the same moment has the number: this one comes after it.
-        if insert_new(conn, table, [row | {"id": number}], returning=[table.c.id]):
-            return policy
+    # Somebody else's activation at the same moment may have the number: this one comes after it.
+    while not insert_new(conn, table, [row | {"id": _newest(conn) + 1}], returning=[table.c.id]):
+        pass
+    _keep_up(conn, before, by=by, now=now)
+    return policy
+
+
+def withdraw(conn: sa.Connection, policies: Policies, activation: int, *, by: str, now: datetime) -> Activation:
+    """Take the newest activation back, as if it had not been; raises `NotWithdrawable`, and `PolicyBehind` where a
+    policy that would be official again has not been kept up meanwhile."""
+    known = list_activations(conn)
+    if len(known) < 2 or known[-1].id != activation:
+        raise NotWithdrawable
+    complete = {policy.name for policy in policies.complete(conn)}
+    before = policies.in_force(conn)
+    table = tables.policy_activations
+    update = sa.update(table).where(table.c.id == activation, table.c.withdrawn_at.is_(None))
+    if not conn.execute(update.values(withdrawn_at=now, withdrawn_by=by[:64])).rowcount:
+        raise NotWithdrawable
+    for policy in policies.in_force(conn):
+        if policy.name not in complete:
+            raise PolicyBehind(policy.name)
+    _keep_up(conn, before, by=by, now=now)
+    return known[-1]
+
+
+def _newest(conn: sa.Connection) -> int:
+    return conn.execute(sa.select(sa.func.max(tables.policy_activations.c.id))).scalar() or 0
+
+
+def _keep_up(conn: sa.Connection, policies: tuple[Policy, ...], *, by: str, now: datetime) -> None:
+    """Go on with the ledgers of these policies, which are whole, whether they stay official or not."""
+    for policy in policies:
+        row = {"policy": policy.name, "by": by[:128], "started_at": now, "finished_at": now, "kept_up": True}
+        insert_missing(conn, replays, [row])
 
 
 def add(conn: sa.Connection, text: str, *, now: datetime) -> Policy:

@@ -12,7 +12,8 @@ her, with her wake-ups, to the one who has her.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -27,10 +28,10 @@ import structlog
 from hub import identity, ingest, ledger, undertakings
 from hub.ingest import BUCKETS
 from hub.runtime import Hub
-from hub.tables import connectors, entry_evidence, inbox, learners, pending, recompute_failures
+from hub.tables import connectors, inbox, learners, pending, recompute_failures
 from lrs import query
 from lrs.agents import Identifier, agent_key, identifier
-from lrs.database import insert_all, insert_missing, upsert
+from lrs.database import insert_all, lock_each, upsert
 from lrs.query import Stored
 from mappings.compare import Difference, differences
 from mappings.course import Catalogue
@@ -44,8 +45,6 @@ log = structlog.get_logger()
 BATCH = 256
 #: Failures after which a learner is set aside.
 MOST_FAILURES = 3
-#: So many keys stand in one question.
-_PART = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,21 +121,34 @@ class _WakeUp:
 
 
 def surroundings(conn: sa.Connection, hub: Hub) -> Surroundings:
-    """The catalogue, the systems and the policies in force as they are now."""
+    """The catalogue, the systems and the policies that are kept up, as they are now."""
     at = connectors.c
     rows = conn.execute(sa.select(at.id, at.name, at.vocabulary, at.trusted_centi_jp))
     systems = {row.id: System(row.name, row.vocabulary, row.trusted_centi_jp) for row in rows}
-    return Surroundings(hub.courses.current(conn).catalogue, systems, hub.policies.in_force(conn))
+    return Surroundings(hub.courses.current(conn).catalogue, systems, hub.policies.kept_up(conn))
 
 
 def observations(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings | None = None) -> list[Observed]:
     """Everything that the LRS holds of a learner, each statement with what it is, voided ones too."""
-    around = around or surroundings(conn, hub)
-    actors = identity.actors_of(conn, learner)
-    return [observe(hub, stored, around, frozenset(actors)) for stored in query.of_actors(conn, actors)]
+    return observations_of(conn, hub, [learner], around or surroundings(conn, hub))[learner]
 
 
-def observe(hub: Hub, stored: Stored, around: Surroundings, mine: frozenset[int] = frozenset()) -> Observed:
+def observations_of(
+    conn: sa.Connection, hub: Hub, learners: Sequence[UUID], around: Surroundings
+) -> dict[UUID, list[Observed]]:
+    """The same of several learners, who are read together: a question for each is most of the cost of a replay."""
+    whose = identity.owners_of_actors(conn, learners)
+    actors: dict[UUID, set[int]] = {learner: set() for learner in learners}
+    for actor_key, learner in whose.items():
+        actors[learner].add(actor_key)
+    found: dict[UUID, list[Observed]] = {learner: [] for learner in learners}
+    for stored in query.of_actors(conn, whose):
+        learner = whose[stored.actor_key]
+        found[learner].append(observe(hub, stored, around, actors[learner]))
+    return found
+
+
+def observe(hub: Hub, stored: Stored, around: Surroundings, mine: Collection[int] = ()) -> Observed:
     """What one stored statement is: a fact, or why it is none. ``mine``: the actors of its learner, where known."""
     system = around.systems.get(stored.owner) if stored.owner is not None else None
     statement = parse(stored.payload)
@@ -148,7 +160,8 @@ def observe(hub: Hub, stored: Stored, around: Surroundings, mine: frozenset[int]
         is_hub=is_by_hub(stored),
         origin=stored.origin,
         voided_by=None if stored.voided_by is None else str(stored.voided_by),
-        is_own_instructor=_instructor(statement) in {stored.actor_key, *mine},
+        is_own_instructor=(teacher := _instructor(statement)) is not None
+        and (teacher == stored.actor_key or teacher in mine),
     )
     vocabulary = hub.policies.vocabulary(system.vocabulary if system else "default")
     return Observed(stored, observation, read(observation, vocabulary, around.catalogue))
@@ -200,32 +213,53 @@ def centi_behind(conn: sa.Connection, hub: Hub, actor_key: int) -> int:
 # Recomputing -------------------------------------------------------------------------------------------
 
 
-def recompute(conn: sa.Connection, hub: Hub, learner: UUID, *, around: Surroundings | None = None) -> Recomputed | None:
-    """Bring a learner's ledgers in line with her statements, under every policy in force.
+def recompute(conn: sa.Connection, hub: Hub, learner: UUID) -> Recomputed | None:
+    """Bring a learner's ledgers in line with her statements, under every policy that is kept up.
 
     None where there is no such learner. Waits for whoever has her locked.
     """
-    if not _lock(conn, learner):
-        return None
-    return _recompute(conn, hub, learner, around or surroundings(conn, hub))
+    return recompute_many(conn, hub, [learner]).get(learner)
 
 
-def _recompute(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings) -> Recomputed:
-    observed = observations(conn, hub, learner, around)
-    undertakings.bring_in_line(conn, hub, learner, observed, around)
-    return _book(conn, hub, learner, observed, around)
+def recompute_many(
+    conn: sa.Connection, hub: Hub, wanted: Iterable[UUID], *, policies: tuple[Policy, ...] | None = None
+) -> dict[UUID, Recomputed]:
+    """The same for several, in one transaction, or under these policies alone; those who are not there are left out."""
+    here = _lock_all(conn, wanted)
+    if not here:
+        return {}
+    # Read behind the locks: a catalogue from before them could take back what another worker entered by a newer one.
+    around = surroundings(conn, hub)
+    if policies is None:
+        return _recompute(conn, hub, here, around)
+    # What a learner undertakes depends on no policy, so it is left as it is.
+    around = replace(around, policies=policies)
+    return _book(conn, hub, observations_of(conn, hub, here, around), around)
+
+
+def _recompute(conn: sa.Connection, hub: Hub, learners: Sequence[UUID], around: Surroundings) -> dict[UUID, Recomputed]:
+    observed = observations_of(conn, hub, learners, around)
+    for learner in learners:
+        undertakings.bring_in_line(conn, hub, learner, observed[learner], around)
+    return _book(conn, hub, observed, around)
 
 
 def _book(
-    conn: sa.Connection, hub: Hub, learner: UUID, observed: Sequence[Observed], around: Surroundings
-) -> Recomputed:
+    conn: sa.Connection, hub: Hub, observed: Mapping[UUID, Sequence[Observed]], around: Surroundings
+) -> dict[UUID, Recomputed]:
     """Bring the ledgers alone in line."""
-    book = _Book(conn, hub, learner)
-    for policy in around.policies:
-        evaluation = evaluate_all(hub, policy, observed, around)
-        book.bring_in_line(policy, evaluation.recognitions, observed, around.catalogue)
-        _replace_pending(conn, learner, policy.name, evaluation.pending)
-    return book.close()
+    learners = list(observed)
+    spines = ledger.spines_of(conn, learners)
+    books = {learner: _Book(conn, hub, learner, spines.get(learner, [])) for learner in learners}
+    pendings: dict[tuple[UUID, str], Sequence[Pending]] = {}
+    for learner, book in books.items():
+        for policy in around.policies:
+            evaluation = evaluate_all(hub, policy, observed[learner], around)
+            book.bring_in_line(policy, evaluation.recognitions, observed[learner], around.catalogue)
+            pendings[learner, policy.name] = evaluation.pending
+    ledger.append(conn, [row for book in books.values() for row in book.added])
+    _replace_pending(conn, pendings)
+    return {learner: book.recomputed() for learner, book in books.items()}
 
 
 def _lock(conn: sa.Connection, learner: UUID, *, skip_locked: bool = False) -> bool:
@@ -233,15 +267,25 @@ def _lock(conn: sa.Connection, learner: UUID, *, skip_locked: bool = False) -> b
     return conn.execute(locked).first() is not None
 
 
+def _lock_all(conn: sa.Connection, wanted: Iterable[UUID]) -> list[UUID]:
+    """Lock these learners, in the order of their ids so that two workers cannot deadlock; gives those who are there."""
+    ids = sorted(wanted)
+    lock_each(conn, learners.c.id, ids)
+    return list(conn.execute(sa.select(learners.c.id).where(learners.c.id.in_(ids)).order_by(learners.c.id)).scalars())
+
+
 class _Book:
     """The end of one learner's ledger while rows are added to it. Somebody holds her lock."""
 
-    def __init__(self, conn: sa.Connection, hub: Hub, learner: UUID) -> None:
+    def __init__(self, conn: sa.Connection, hub: Hub, learner: UUID, spine: Sequence[ledger.Vertebra]) -> None:
         self._conn = conn
         self._learner = learner
         self._now = hub.clock()
-        self._rows = ledger.rows_of(conn, learner)
-        self._added: list[dict[str, Any]] = []
+        self._spine = spine
+        self._position = spine[-1].position if spine else 0
+        self._digest = spine[-1].digest if spine else b""
+        self._times_entered = Counter(each.named for each in spine if each.reverses is None)
+        self.added: list[dict[str, Any]] = []
 
     def bring_in_line(
         self, policy: Policy, wanted: Iterable[Recognition], observed: Sequence[Observed], catalogue: Catalogue
@@ -249,40 +293,35 @@ class _Book:
         """Take back what is not recognized any more, and enter what is recognized anew."""
         live = self._live(policy.name)
         by_key = {recognition.key: recognition for recognition in wanted}
-        causes = _Causes(observed, catalogue)
-        for key, row in live.items():
-            if key not in by_key:
+        gone = [position for key, position in live.items() if key not in by_key]
+        if gone:
+            causes = _Causes(observed, catalogue)
+            for row in ledger.rows_at(self._conn, self._learner, gone):
                 self._reverse(row, causes.of(row))
         for key, recognition in by_key.items():
             if key not in live:
                 self._enter(policy, recognition)
 
-    def close(self) -> Recomputed:
-        """Write what was added, and which statements it rests on."""
-        ledger.append(self._conn, self._added)
-        entered = [row for row in self._added if row["reverses"] is None]
-        insert_missing(
-            self._conn,
-            entry_evidence,
-            [
-                {"statement": UUID(statement), "learner": self._learner, "position": row["position"]}
-                for row in entered
-                for statement in ledger.Document.parse(row["document"]).evidence
-            ],
-        )
-        return Recomputed(len(entered), len(self._added) - len(entered))
+    def recomputed(self) -> Recomputed:
+        """How much was added."""
+        entered = sum(row["reverses"] is None for row in self.added)
+        return Recomputed(entered, len(self.added) - entered)
 
-    def _live(self, policy: str) -> dict[tuple[str, str, str], dict[str, Any]]:
-        """The entries that nothing takes back, by what identifies them within the policy."""
-        gone = {row["reverses"] for row in self._rows}
+    def _live(self, policy: str) -> dict[tuple[str, str, str], int]:
+        """The positions of entries that nothing takes back, by what identifies them within the policy."""
+        gone = {each.reverses for each in self._spine}
         return {
-            (row["course"], row["period"], row["content"]): row
-            for row in self._rows
-            if row["policy"] == policy and row["reverses"] is None and row["position"] not in gone
+            (each.course, each.period, each.content): each.position
+            for each in self._spine
+            if each.policy == policy and each.reverses is None and each.position not in gone
         }
 
     def _enter(self, policy: Policy, found: Recognition) -> None:
+        named = (policy.name, *found.key)
+        key = ledger.key(*named, self._times_entered[named])
+        self._times_entered[named] += 1
         self._append(
+            key=key,
             policy=policy.name,
             policy_digest=policy.digest,
             course=found.course,
@@ -293,27 +332,28 @@ class _Book:
             year=found.year,
             centi_jp=found.centi_jp,
             content=found.content,
-            document=found.to_json(),
+            document=found.document,
             reverses=None,
             cause=None,
+            evidence=found.evidence,
         )
 
     def _reverse(self, row: Mapping[str, Any], cause: Mapping[str, Any]) -> None:
         repeated = {name: row[name] for name in ledger.REPEATED}
         self._append(
+            key=ledger.reversal_key(row["key"]),
             **repeated,
             centi_jp=-row["centi_jp"],
             reverses=row["position"],
             cause=orjson.dumps(cause).decode(),
+            evidence=(),
         )
 
     def _append(self, **values: Any) -> None:
-        before = self._rows[-1]["digest"] if self._rows else b""
-        row = {"learner": self._learner, "position": len(self._rows) + 1, "recorded_at": self._now, **values}
-        row["key"] = ledger.key_of(row, self._rows)
-        row["digest"] = ledger.chained(before, row)
-        self._rows.append(row)
-        self._added.append(row)
+        self._position += 1
+        row = {"learner": self._learner, "position": self._position, "recorded_at": self._now, **values}
+        self._digest = row["digest"] = ledger.chained(self._digest, row)
+        self.added.append(row)
 
 
 class _Causes:
@@ -337,19 +377,21 @@ class _Causes:
         return {"code": "evidence_changed", "statements": list(evidence)}
 
 
-def _replace_pending(conn: sa.Connection, learner: UUID, policy: str, found: Iterable[Pending]) -> None:
+def _replace_pending(conn: sa.Connection, found: Mapping[tuple[UUID, str], Sequence[Pending]]) -> None:
     """Write down what is missing now. Most recomputations change little of it, so only that is written."""
-    mine = (pending.c.learner == learner, pending.c.policy == policy)
-    before = {row.course: row.document for row in conn.execute(sa.select(pending).where(*mine))}
-    wanted = {each.course: ledger.pending_document(each) for each in found}
-    gone = sorted(course for course, document in before.items() if wanted.get(course) != document)
-    for begin in range(0, len(gone), _PART):
-        conn.execute(sa.delete(pending).where(*mine, pending.c.course.in_(gone[begin : begin + _PART])))
-    new = sorted(course for course, document in wanted.items() if before.get(course) != document)
+    before = ledger.pending_documents(conn, {learner for learner, _ in found})
+    wanted = {
+        (learner, policy, each.course): ledger.pending_document(each)
+        for (learner, policy), all_of_it in found.items()
+        for each in all_of_it
+    }
+    gone = [key for key, text in before.items() if key[:2] in found and wanted.get(key) != text]
+    ledger.forget_pending(conn, gone)
+    new = sorted(key for key, text in wanted.items() if before.get(key) != text)
     insert_all(
         conn,
         pending,
-        [{"learner": learner, "policy": policy, "course": course, "document": wanted[course]} for course in new],
+        [{"learner": key[0], "policy": key[1], "course": key[2], "document": wanted[key]} for key in new],
     )
 
 
@@ -362,8 +404,6 @@ def drain(hub: Hub) -> int:
         waiting = _look(conn, hub.new_id())
         if not waiting:
             return 0
-        # Of the same moment as the wake-ups: whoever changes the catalogue afterwards wakes whom it concerns again.
-        around = surroundings(conn, hub)
         whose = {key: each.learner for key, each in identity.find_many(conn, (w.actor_key for w in waiting)).items()}
         failing = _failing(conn, {learner for learner in whose.values() if learner is not None})
     strangers = [each for each in waiting if whose.get(each.actor_key) is None]
@@ -376,7 +416,7 @@ def drain(hub: Hub) -> int:
     for learner, claimed in by_learner.items():
         began = perf_counter()
         with hub.trace.span("recompute", learner=str(learner), wake_ups=len(claimed)):
-            done += _settle(hub, learner, claimed, around, has_failed=learner in failing)
+            done += _settle(hub, learner, claimed, has_failed=learner in failing)
         if hub.db.commits_in_order:
             # Who waits for SQLite's one write lock sleeps between attempts: left free only for an instant between two
             # learners, it was not had for seconds by those who bring statements.
@@ -405,27 +445,24 @@ def _look_anywhere(conn: sa.Connection, pivot: UUID) -> list[_WakeUp]:
     return found
 
 
-def _settle(hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], around: Surroundings, *, has_failed: bool) -> int:
+def _settle(hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], *, has_failed: bool) -> int:
     """Recompute one learner; tells how many wake-ups that settled."""
     try:
-        return hub.db.run(
-            partial(_recompute_claimed, hub=hub, learner=learner, claimed=claimed, around=around, heal=has_failed)
-        )
+        return hub.db.run(partial(_recompute_claimed, hub=hub, learner=learner, claimed=claimed, heal=has_failed))
     except (sa.exc.OperationalError, sa.exc.InterfaceError):
         raise  # The database is away, which is nobody's failure.
     except Exception as error:  # noqa: BLE001  # one learner's trouble is hers alone: the rest must go on
-        hub.db.run(partial(_note_failure, hub=hub, learner=learner, claimed=claimed, error=error))
+        hub.db.run(partial(note_failure, hub=hub, learner=learner, error=error, claimed=claimed))
         return len(claimed)
 
 
-def _recompute_claimed(
-    conn: sa.Connection, hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], around: Surroundings, heal: bool
-) -> int:
+def _recompute_claimed(conn: sa.Connection, hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], heal: bool) -> int:
     if not _lock(conn, learner, skip_locked=True):
         return 0
     settled = _delete(conn, claimed)
     if settled:
-        _recompute(conn, hub, learner, around)
+        # Read behind the lock, as in `recompute_many`.
+        _recompute(conn, hub, [learner], surroundings(conn, hub))
     if settled and heal:
         conn.execute(sa.delete(recompute_failures).where(recompute_failures.c.learner == learner))
     return settled
@@ -472,7 +509,9 @@ def is_waiting(conn: sa.Connection, learner: UUID) -> bool:
 # Failures ----------------------------------------------------------------------------------------------
 
 
-def _note_failure(conn: sa.Connection, hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], error: Exception) -> None:
+def note_failure(
+    conn: sa.Connection, hub: Hub, learner: UUID, error: Exception, *, claimed: Sequence[_WakeUp] = ()
+) -> None:
     """Count it; after `MOST_FAILURES` set her aside, so that she does not keep the worker busy for ever."""
     at = recompute_failures.c
     failures = 1 + (conn.execute(sa.select(at.failures).where(at.learner == learner)).scalar() or 0)
@@ -530,27 +569,6 @@ def _wake_learners(conn: sa.Connection, hub: Hub, learners: Sequence[UUID]) -> N
     ingest.wake(conn, identity.one_actor_each(conn, learners), now=hub.clock(), new_id=hub.new_id)
 
 
-def replay(hub: Hub, policy: Policy, *, after: UUID | None = None) -> Iterator[tuple[UUID, Recomputed]]:
-    """Bring every learner's ledger under one policy in line, official or not, each in a transaction of her own.
-
-    Other policies' ledgers stay as they are. Doing it again changes nothing, so one that was interrupted is begun
-    again, or goes on ``after`` the last learner that it gave.
-    """
-    for page in _pages(hub, 500, after):
-        with hub.db.read() as conn:
-            around = replace(surroundings(conn, hub), policies=(policy,))
-        for learner in page:
-            done = hub.db.run(partial(_replay, hub=hub, learner=learner, around=around))
-            yield learner, done or Recomputed(0, 0)
-
-
-def _replay(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings) -> Recomputed | None:
-    # What a learner undertakes depends on no policy, so it is left as it is.
-    if not _lock(conn, learner):
-        return None
-    return _book(conn, hub, learner, observations(conn, hub, learner, around), around)
-
-
 def compare_page(
     conn: sa.Connection, hub: Hub, old: Policy, new: Policy, *, limit: int, after: UUID | None = None
 ) -> Compared:
@@ -558,8 +576,7 @@ def compare_page(
     page = list_learners(conn, after=after, limit=limit)
     around = surroundings(conn, hub)
     rows: list[tuple[UUID, Difference]] = []
-    for learner in page:
-        observed = observations(conn, hub, learner, around)
+    for learner, observed in observations_of(conn, hub, page, around).items():
         before, then = (evaluate_all(hub, policy, observed, around) for policy in (old, new))
         rows += [(learner, found) for found in differences(before, then)]
     return Compared(tuple(rows), len(page), page[-1] if len(page) == limit else None)
@@ -587,7 +604,16 @@ def _pages(hub: Hub, limit: int, after: UUID | None = None) -> Iterator[list[UUI
         after = page[-1]
 
 
-def list_learners(conn: sa.Connection, *, after: UUID | None, limit: int) -> list[UUID]:
-    """The ids of all learners, in their own order."""
-    ids = sa.select(learners.c.id).order_by(learners.c.id).limit(limit)
-    return list(conn.execute(ids if after is None else ids.where(learners.c.id > after)).scalars())
+def list_learners(
+    conn: sa.Connection, *, after: UUID | None, limit: int, first: UUID | None = None, last: UUID | None = None
+) -> list[UUID]:
+    """The ids of all learners, or of those from ``first`` to ``last``, in their own order."""
+    at = learners.c.id
+    ids = sa.select(at).order_by(at).limit(limit)
+    if after is not None:
+        ids = ids.where(at > after)
+    if first is not None:
+        ids = ids.where(at >= first)
+    if last is not None:
+        ids = ids.where(at <= last)
+    return list(conn.execute(ids).scalars())

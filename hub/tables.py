@@ -222,7 +222,10 @@ learners = sa.Table(
     sa.Column("supervisor_nip", sa.String(18)),
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Column("updated_at", UTCDateTime, nullable=False),
+    # The first day of a PPPK's contract, where targets are counted by contract year.
+    sa.Column("contract_begin", sa.Date),
     sa.Index("ix_learners_name", "name"),
+    sa.Index("ix_learners_email", "email"),
     # The people of a unit, and those of a supervisor, each in the order in which pages show them.
     sa.Index("ix_learners_unit", "employer", "unit", "name", "id"),
     sa.Index("ix_learners_supervisor", "supervisor_nip", "name", "id"),
@@ -428,7 +431,7 @@ inbox = sa.Table(
 )
 
 #: The ledger, append-only. ``position`` counts a learner's entries; ``digest`` chains each to the one before, so that
-#: no entry can be changed or taken out unseen. ``document`` is what `mappings.evaluate.Recognition.to_json` says;
+#: no entry can be changed or taken out unseen. ``document`` is what `mappings.evaluate.Recognition.document` says;
 #: a reversal repeats that of the entry it ``reverses`` (a position) with negative JP, and says why in ``cause``.
 entries = sa.Table(
     "entries",
@@ -508,6 +511,9 @@ policy_activations = sa.Table(
     sa.Column("from_year", sa.Integer, nullable=False),
     sa.Column("at", UTCDateTime, nullable=False),
     sa.Column("by", sa.String(64), nullable=False),
+    # One that was taken back is as if it had not been, and stays on record.
+    sa.Column("withdrawn_at", UTCDateTime),
+    sa.Column("withdrawn_by", sa.String(64)),
     info=REFERENCE,
 )
 

@@ -14,6 +14,7 @@ import structlog
 from connectors.polling import Polling
 from hub import accounts, limits, lti, lti_tool, pulls, recognition
 from hub.lti_tool.passback import Passback
+from hub.replays import Replayer
 from lrs import partitions, payloads
 
 if TYPE_CHECKING:
@@ -35,10 +36,12 @@ PATIENCE_SECONDS = 2.0
 def run(hub: Hub, stopping: threading.Event, metrics: Metrics) -> None:
     """Work until ``stopping`` is set; what is under way then is finished."""
     with _polling(hub, stopping):
-        house_at = hub.clock()
+        house_at, replayer = hub.clock(), Replayer(hub)
         while not stopping.is_set():
             worked = _attempt("recognition", lambda: recognition.drain(hub), stopping)
             metrics.recomputed(worked)
+            # A few learners at a time, so that a replay keeps nobody waiting whose statements just came.
+            worked += _attempt("replay", replayer.step, stopping)
             if hub.clock() >= house_at:
                 _attempt("house", lambda: keep_house(hub), stopping)
                 house_at = hub.clock() + HOUSE

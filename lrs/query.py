@@ -20,6 +20,9 @@ from lrs import agents, index, payloads
 from lrs.sequence import lowest_seq, stored_at
 from lrs.tables import ALL, attachments, statement_ids, statement_index, statements, voids
 
+#: So many actors are asked for at once.
+_TOGETHER = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -117,11 +120,18 @@ def of_actors(
 
     ``after`` leaves out the numbers up to it; ``limit`` bounds how many of each actor.
     """
-    for key in sorted(set(actor_keys)):
-        query = sa.select(*_columns()).where(statements.c.actor_key == key).order_by(statements.c.seq)
-        if after is not None:
-            query = query.where(statements.c.seq > after)
-        for row in conn.execute(query.limit(limit)).all():
+    keys, at = sorted(set(actor_keys)), statements.c
+    query = sa.select(*_columns()).order_by(at.actor_key, at.seq)
+    if after is not None:
+        query = query.where(at.seq > after)
+    # A bound is one of each actor. Without one, a question for many of them: one for each is most of the cost.
+    parts = (
+        [[key] for key in keys]
+        if limit is not None
+        else [keys[n : n + _TOGETHER] for n in range(0, len(keys), _TOGETHER)]
+    )
+    for part in parts:
+        for row in conn.execute(query.where(at.actor_key.in_(part)).limit(limit)).all():
             yield _stored(conn, row)
 
 

@@ -14,12 +14,13 @@ The steps, each a small function:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 from hashlib import sha256
 from types import MappingProxyType
+
+import orjson
 
 from mappings.course import Catalogue, Course
 from mappings.dated import Source
@@ -60,13 +61,10 @@ OUTCOMES_OF_A_FACT = (
 _ABOUT_FACTS = frozenset({"superseded", "outside_valid_days", "before_policy", "after_policy", "score_below_minimum"})
 
 
-_CANONICAL = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
-
-
 @dataclass(frozen=True, slots=True)
 class Recognition:
-    """Recognised JP of one course and period. ``key`` with the policy's name identifies it in a ledger;
-    ``content`` is the digest of everything it says, so that equal content is the same entry."""
+    """Recognised JP of one course and period. ``key`` with the policy's name identifies it in a ledger; ``document`` is
+    the canonical text of everything it says, and ``content`` its digest: equal content is the same entry."""
 
     course: str
     course_digest: str
@@ -79,21 +77,23 @@ class Recognition:
     centi_jp: int
     checks: tuple[Check, ...]
     evidence: tuple[str, ...]
+    document: str = field(init=False, compare=False, repr=False)
     content: str = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "content", sha256(self.to_json().encode()).hexdigest())
+        text = self._canonical()
+        object.__setattr__(self, "document", text.decode())
+        object.__setattr__(self, "content", sha256(text).hexdigest())
 
     @property
     def key(self) -> tuple[str, str, str]:
         """Course, period and content. With the policy and the number of earlier reversals: the idempotency key."""
         return (self.course, self.period, self.content)
 
-    def to_json(self) -> str:
-        """The canonical text of the recognition."""
+    def _canonical(self) -> bytes:
         values = [self.course, self.course_digest, self.form, self.scope, self.period, self.on.isoformat()]
         checks = [step.as_list() for step in self.checks]
-        return _CANONICAL.encode([*values, self.centi_jp, checks, self.evidence])
+        return orjson.dumps([*values, self.centi_jp, checks, self.evidence])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
+import logging
+import os
+import time
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 import sqlalchemy as sa
 
-from hub import journal, learners, policies, recognition
+from hub import journal, learners, logs, policies, recognition, replays
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.files import read_text
 from hub.runtime import Hub
@@ -20,8 +28,8 @@ from mappings.compare import Difference, changes, summary
 from mappings.policy import Policy, PolicyError
 from mappings.rules import jp_text
 
-#: People after which a replay says how far it is.
-_PROGRESS = 1000
+#: How often a replay says how far it is, and how long a process that finds nothing to take waits.
+_PROGRESS_SECONDS, _IDLE_SECONDS = 5.0, 0.2
 
 
 @click.group()
@@ -32,9 +40,12 @@ def policy() -> None:
 @policy.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """Every policy, with the year from which it is official."""
+    """Every policy, with the year from which it is official and whether its ledger is whole."""
     with opened() as hub, hub.db.read() as conn:
         found = hub.policies.list_all(conn)
+        ledgers = replays.list_all(conn, now=hub.clock())
+        complete = {each.name for each in hub.policies.complete(conn)}
+    state = {each.policy.name: _ledger(each.policy.name, complete, ledgers) for each in found}
     value = [
         {
             "name": each.policy.name,
@@ -42,10 +53,15 @@ def list_(as_json: bool) -> None:
             "since": each.policy.since,
             "until": each.policy.until,
             "active_from": [activation.from_year for activation in each.activations],
+            "ledger": state[each.policy.name],
         }
         for each in found
     ]
-    lines = [f"{each.policy.name}\t{each.policy.since}..{each.policy.until or ''}\t{_official(each)}" for each in found]
+    lines = [
+        f"{each.policy.name}\t{each.policy.since}..{each.policy.until or ''}\t{_official(each)}\t"
+        f"ledger {state[each.policy.name]}"
+        for each in found
+    ]
     say(value, as_json, *lines)
 
 
@@ -67,14 +83,15 @@ def add(file: Path, as_json: bool) -> None:
 
 @policy.command()
 @click.argument("name")
-@click.option("--after", type=click.UUID, help="Go on after this learner, where a replay was interrupted.")
+@click.option("--processes", default=1, show_default=True, type=click.IntRange(1, 64), help="How many work on it.")
 @json_option
-def replay(name: str, after: UUID | None, as_json: bool) -> None:
-    """Write everybody's ledger under the policy NAME, beside the official one."""
+def replay(name: str, processes: int, as_json: bool) -> None:
+    """Write everybody's ledger under the policy NAME, beside the official one; one that was interrupted goes on."""
     with opened() as hub:
-        done = _replay(hub, _named(hub, name), after, as_json)
+        done = _replay(hub, name, processes, as_json)
     line = f"{done['learners']} people replayed under {name}: {done['entered']} entries, {done['reversed']} reversals."
-    say({"policy": name} | done, as_json, line)
+    failing = [f"{done['failed']} people could not be recomputed: wkmb learner failing"] if done["failed"] else []
+    say({"policy": name} | done, as_json, line, *failing)
 
 
 @policy.command()
@@ -109,20 +126,52 @@ def diff(old: str, new: str, as_csv: bool, as_json: bool) -> None:
 @click.option("--from", "from_year", required=True, type=click.IntRange(1900, 9999), help="The first year.")
 @json_option
 def activate(name: str, from_year: int, as_json: bool) -> None:
-    """Make the policy NAME official from a year on. Its ledger is written first, so that nobody's hours are missing."""
+    """Make the policy NAME official from a year on. Without a ledger it is replayed first; while a replay is under way
+    this is refused."""
     with opened() as hub:
         found = _named(hub, name)
         with hub.db.read() as conn:
-            is_kept_up = found.name in {each.name for each in hub.policies.in_force(conn)}
-        replayed = 0 if is_kept_up else _replay(hub, found, None, as_json)["learners"]
-        with hub.db.write() as conn:
+            is_new = found not in hub.policies.kept_up(conn)
+        replayed = _replay(hub, name, 1, as_json)["learners"] if is_new else 0
+        with hub.db.write() as conn, _told():
             policies.activate(conn, hub.policies, name, from_year, by=actor(), now=hub.clock())
             _record(conn, hub, "policy.activate", name, from_year=from_year, digest=found.digest)
-        if not is_kept_up:
-            # What arrived while the ledger was written.
-            deque(recognition.wake_everybody(hub), maxlen=0)
     value = {"policy": found.name, "digest": found.digest, "from_year": from_year, "replayed": replayed}
     say(value, as_json, f"{name} is official from {from_year} on.")
+
+
+@policy.command()
+@json_option
+def withdraw(as_json: bool) -> None:
+    """Take the newest activation back: what was official before is so again."""
+    with opened() as hub, hub.db.write() as conn, _told():
+        newest = policies.list_activations(conn)[-1]
+        policies.withdraw(conn, hub.policies, newest.id, by=actor(), now=hub.clock())
+        _record(conn, hub, "policy.withdraw", newest.policy, from_year=newest.from_year)
+        official = hub.policies.active(conn, newest.from_year).name
+    value = {"policy": newest.policy, "from_year": newest.from_year, "official": official}
+    say(value, as_json, f"{newest.policy} is not official from {newest.from_year} on any more; {official} is.")
+
+
+@policy.command("let-go")
+@click.argument("name")
+@json_option
+def let_go(name: str, as_json: bool) -> None:
+    """Keep up the ledger of the policy NAME no more; it stays as it is, and is replayed before it is used again."""
+    with opened() as hub:
+        _named(hub, name)
+        if not hub.db.run(lambda conn: replays.let_go(conn, hub, name, by=actor())):
+            raise Failed(f"{name} is official, or is not kept up. `wkmb policy list` shows it.")
+    say({"policy": name}, as_json, f"{name} is kept up no more.")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """What is refused becomes one line."""
+    try:
+        yield
+    except (policies.PolicyBehind, policies.NotWithdrawable) as error:
+        raise Failed(str(error)) from error
 
 
 def _named(hub: Hub, name: str) -> Policy:
@@ -138,16 +187,59 @@ def _record(conn: sa.Connection, hub: Hub, action: str, name: str, **detail: Any
     journal.record(conn, who=actor(), action=action, object=f"policy:{name}", now=now, new_id=new_id, **detail)
 
 
-def _replay(hub: Hub, found: Policy, after: UUID | None, as_json: bool) -> dict[str, int]:
-    """Replay with a line of progress now and then, which says how to go on after an interruption."""
-    total = {"learners": 0, "entered": 0, "reversed": 0}
-    for learner, done in recognition.replay(hub, found, after=after):
-        total["learners"] += 1
-        total["entered"] += done.entered
-        total["reversed"] += done.reversed
-        if total["learners"] % _PROGRESS == 0 and not as_json:
-            click.echo(f"{total['learners']} people; if interrupted: --after {learner}", err=True)
-    return total
+def _replay(hub: Hub, name: str, processes: int, as_json: bool) -> dict[str, Any]:
+    """Work on the replay with so many processes until it has ended, with a line of progress now and then."""
+    _named(hub, name)
+    hub.db.run(lambda conn: replays.begin(conn, hub, name, by=actor()))
+    if processes == 1:
+        told = time.monotonic()
+        for now in _work(hub, name, os.getppid()):
+            if time.monotonic() - told > _PROGRESS_SECONDS:
+                told = time.monotonic()
+                _tell(now(), as_json)
+    else:
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            working = [pool.submit(work_on_replay, name, os.getpid()) for _ in range(processes)]
+            while wait(working, timeout=_PROGRESS_SECONDS).not_done:
+                _tell(_progress(hub, name), as_json)
+            for each in working:
+                each.result()
+    done = _progress(hub, name)
+    return {"learners": done.people, "entered": done.entered, "reversed": done.reversed, "failed": done.failed}
+
+
+def work_on_replay(name: str, parent: int) -> None:
+    """One of several processes that work on a replay."""
+    logs.configure(logging.ERROR)  # As the command itself does.
+    # A replay makes many small values and hardly a cycle: looking for cycles as often as usual is a third of its time.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    with opened() as hub:
+        deque(_work(hub, name, parent), maxlen=0)
+
+
+def _work(hub: Hub, name: str, parent: int) -> Iterator[Callable[[], replays.Replay]]:
+    """Work until nothing is left, or whoever started it is gone; gives after each step how to ask how far it is."""
+    replayer = replays.Replayer(hub, only=name)
+    while os.getppid() == parent:
+        if not replayer.step():
+            if _progress(hub, name).finished_at is not None:
+                return
+            time.sleep(_IDLE_SECONDS)  # Others have what is left; should one of them end, it is taken over.
+        yield partial(_progress, hub, name)
+
+
+def _tell(now: replays.Replay, as_json: bool) -> None:
+    if not as_json and now.finished_at is None:
+        click.echo(f"{now.percent} %: {now.people} people. If interrupted, the same command goes on.", err=True)
+
+
+def _progress(hub: Hub, name: str) -> replays.Replay:
+    with hub.db.read() as conn:
+        found = replays.find(conn, name, now=hub.clock())
+    if found is None or not found.kept_up:
+        raise Failed(f"The replay of {name} was given up meanwhile (wkmb policy let-go).")
+    return found
 
 
 def _differences(hub: Hub, old: Policy, new: Policy) -> list[tuple[learners.Learner | None, Difference]]:
@@ -177,6 +269,15 @@ def _as_csv(rows: list[dict[str, str]]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue().rstrip("\n")
+
+
+def _ledger(name: str, complete: set[str], ledgers: Mapping[str, replays.Replay]) -> str:
+    """complete, none, behind, or how far its replay is."""
+    if name in complete:
+        return "complete"
+    if name not in ledgers:
+        return "none"
+    return f"{ledgers[name].percent} %" if ledgers[name].kept_up else "behind"
 
 
 def _official(found: policies.Listed) -> str:

@@ -16,6 +16,7 @@ from alembic.runtime.migration import MigrationContext
 
 from hub import (  # they declare what is compared
     development_tables,  # noqa: F401
+    policy_tables,  # noqa: F401
     siasn_tables,  # noqa: F401
     sync_tables,  # noqa: F401
     tables,  # noqa: F401

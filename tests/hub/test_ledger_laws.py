@@ -15,10 +15,10 @@ from uuid import UUID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub import audit, recognition
+from hub import audit
 from hub.learners import Learner
 from lrs.database import Database
-from recognizedtest import LMS, World, course, statement, voiding
+from recognizedtest import LMS, World, course, replayed, statement, voiding
 from wkmbtest.databases import Databases
 
 COURSES = (
@@ -146,9 +146,8 @@ def test_linking_late_equals_linking_first_and_a_replay_changes_nothing(
         world.receive(*statements)
         world.settle()
         first = holding(world, learner)
-        with world.db.read() as conn:
-            policy = world.hub.policies.active(conn, 2026)
-        assert [done for _, done in recognition.replay(world.hub, policy)] == [recognition.Recomputed(0, 0)]
+        done = replayed(world, "perlan-10-2018")
+        assert (done.people, done.entered, done.reversed, done.failed) == (1, 0, 0, 0)
 
     with hub_of(databases) as (world, learner):
         world.unlink()

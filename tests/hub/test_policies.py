@@ -6,14 +6,14 @@ from datetime import datetime
 
 import pytest
 
-from hub import policies, recognition
+from hub import policies
 from hub.policies import Activation, name_in
 from hub.tables import policies as table
 from hub.tables import policy_activations
 from lrs.database import Database
 from mappings import shipped
 from mappings.policy import PolicyError
-from recognizedtest import World, course, linked_world, statement
+from recognizedtest import World, course, linked_world, replayed, statement
 
 AT = datetime(2026, 1, 1)  # noqa: DTZ001  # never compared or stored
 NAME = "perlan-10-2018"
@@ -70,6 +70,8 @@ def test_an_added_policy_can_be_activated(db: Database) -> None:
     with db.write() as conn:
         assert policies.add(conn, text, now=world.clock()).name == "perlan-1-2027"
         assert policies.add(conn, text, now=world.clock()).name == "perlan-1-2027"
+    replayed(world, "perlan-1-2027")
+    with db.write() as conn:
         policies.activate(conn, world.hub.policies, "perlan-1-2027", 2027, by="ani", now=world.clock())
 
     with db.read() as conn:
@@ -121,10 +123,9 @@ def test_another_policy_has_a_ledger_of_its_own(db: Database) -> None:
     world.settle()
     with db.write() as conn:
         policies.add(conn, renamed("double", DOUBLED), now=world.clock())
+    replayed(world, "double")
+    with db.write() as conn:
         policies.activate(conn, world.hub.policies, "double", 2026, by="ani", now=world.clock())
-
-    assert list(recognition.wake_everybody(world.hub)) == [1]
-    world.settle()
 
     found = world.entries(learner)
     assert [(each.policy, each.centi_jp, each.is_reversed) for each in found] == [

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import orjson
 import pytest
@@ -274,14 +273,14 @@ def test_a_learner_whose_recomputation_fails_is_set_aside_and_the_others_go_on(
     other = world.employ(OTHER_NIP, "Siti Aminah", "PPPK")
     world.link(other, account("5"))
     world.settle()
-    good = recognition.observations
+    good = recognition.observations_of
 
-    def poisonous(conn: sa.Connection, hub: Any, whose: UUID, around: Any = None) -> Any:
-        if whose == learner.id:
+    def poisonous(conn: sa.Connection, hub: Any, whose: Any, around: Any) -> Any:
+        if learner.id in whose:
             raise ValueError("poison")
         return good(conn, hub, whose, around)
 
-    monkeypatch.setattr(recognition, "observations", poisonous)
+    monkeypatch.setattr(recognition, "observations_of", poisonous)
     world.receive(statement(), statement(actor=by("5")))
     for _ in range(5):
         recognition.drain(world.hub)
@@ -326,7 +325,7 @@ def test_a_database_that_is_away_is_nobody_s_failure(db: Database, monkeypatch: 
     def away(*_: Any) -> None:
         raise sa.exc.OperationalError("SELECT 1", {}, Exception("the server closed the connection"))
 
-    monkeypatch.setattr(recognition, "observations", away)
+    monkeypatch.setattr(recognition, "observations_of", away)
     with pytest.raises(sa.exc.OperationalError):
         recognition.drain(world.hub)
     monkeypatch.undo()

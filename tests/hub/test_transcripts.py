@@ -11,7 +11,7 @@ from hub.tables import audit_log, entries
 from hub.transcript_tables import transcripts as papers
 from hub.transcripts import Paper, Standing
 from lrs.database import Database
-from recognizedtest import OTHER_NIP, SERVICE, World, course, linked_world, statement, voiding
+from recognizedtest import OTHER_NIP, SERVICE, World, course, linked_world, replayed, statement, voiding
 
 
 def issue(world: World, learner: Learner, year: int = 2026) -> Paper:
@@ -109,11 +109,11 @@ def test_another_policy_overtakes_it(db: Database) -> None:
     paper = issue(world, learner)
     text = policies.shipped.policy_text(policies.DEFAULT).replace(f"policy: {policies.DEFAULT}", "policy: other-2026")
 
-    def activate(conn: sa.Connection) -> None:
-        policies.add(conn, text, now=world.clock())
-        policies.activate(conn, world.hub.policies, "other-2026", 2026, by="ani", now=world.clock())
-
-    world.db.run(activate)
+    world.db.run(lambda conn: policies.add(conn, text, now=world.clock()))
+    replayed(world, "other-2026")
+    world.db.run(
+        lambda conn: policies.activate(conn, world.hub.policies, "other-2026", 2026, by="ani", now=world.clock())
+    )
 
     assert check(world, paper).state == "other_policy"
 

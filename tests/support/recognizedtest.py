@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import sqlalchemy as sa
 
-from hub import identity, ingest, learners, ledger, recognition
+from hub import identity, ingest, learners, ledger, recognition, replays
 from hub.catalogue import Courses, import_courses
 from hub.crypto import Keyring
 from hub.learners import Learner
@@ -176,6 +176,20 @@ class World:
     def count(self, table: sa.Table) -> int:
         with self.db.read() as conn:
             return conn.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+
+
+def replayed(world: World, policy: str, *, steps: int | None = None) -> replays.Replay:
+    """Everybody is replayed under a policy, or so many steps of it are done; how far it is then."""
+    world.db.run(lambda conn: replays.begin(conn, world.hub, policy, by="ani"))
+    replayer = replays.Replayer(world.hub, only=policy)
+    while steps is None or steps > 0:
+        if not replayer.step():
+            break
+        steps = None if steps is None else steps - 1
+    with world.db.read() as conn:
+        found = replays.find(conn, policy, now=world.clock())
+    assert found is not None
+    return found
 
 
 def connector(id: int, name: str, **members: Any) -> dict[str, Any]:

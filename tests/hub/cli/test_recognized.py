@@ -159,14 +159,25 @@ def test_another_policy_is_added_compared_replayed_and_activated(wkmb: Any, prep
     assert wkmb("policy", "diff", "perlan-10-2018", "double", "--csv").stdout.count(NIP) == 1
     assert "give the same" in wkmb("policy", "diff", "double", "double").stdout
 
-    assert wkmb.json("policy", "replay", "double") == {"policy": "double", "learners": 2, "entered": 1, "reversed": 0}
+    assert wkmb.json("policy", "replay", "double") == {
+        "policy": "double", "learners": 2, "entered": 1, "reversed": 0, "failed": 0
+    }  # fmt: skip
     assert wkmb.json("policy", "replay", "double")["entered"] == 0
     assert wkmb.json("jp", "show", NIP, "--year", "2026")["recognized_jp"] == 2.0
-    assert wkmb.json("policy", "activate", "double", "--from", "2026")["replayed"] == 2
+    assert wkmb.json("policy", "activate", "double", "--from", "2026")["replayed"] == 0
     assert wkmb.json("jp", "show", NIP, "--year", "2026")["recognized_jp"] == 3.0
     while recognition.drain(prepared):
         pass
     assert wkmb.json("audit", "verify")["findings"] == []
+
+    assert wkmb.json("policy", "withdraw")["official"] == "perlan-10-2018"
+    assert wkmb.json("jp", "show", NIP, "--year", "2026")["recognized_jp"] == 2.0
+    assert [each["ledger"] for each in wkmb.json("policy", "list")] == ["complete", "complete"]
+    assert "is kept up no more" in wkmb("policy", "let-go", "double").stdout
+    assert "is not kept up" in wkmb.refused("policy", "let-go", "double")
+    assert wkmb.json("policy", "list")[1]["ledger"] == "behind"
+    assert "first one" in wkmb.refused("policy", "withdraw")
+    assert wkmb.json("policy", "activate", "double", "--from", "2027")["replayed"] == 2
 
 
 def test_a_policy_that_cannot_be_used_says_where(wkmb: Any) -> None:
@@ -213,7 +224,7 @@ def test_who_was_set_aside_is_listed_and_recomputed(wkmb: Any, prepared: Hub, mo
     def poisonous(*_: Any) -> None:
         raise ValueError("poison")
 
-    monkeypatch.setattr(recognition, "observations", poisonous)
+    monkeypatch.setattr(recognition, "observations_of", poisonous)
     receive(prepared, statement())
     monkeypatch.undo()
 
