@@ -49,6 +49,7 @@ class Settings:
     xapi_default_version: str = VERSIONS[-1]
     max_body_bytes: int = 32 * 1024 * 1024
     traces: bool = False
+    key_rotation_days: int = 90
 
     @property
     def is_https(self) -> bool:
@@ -71,6 +72,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         xapi_default_version=_choice("WKMB_XAPI_DEFAULT_VERSION", given.text("xapi_default_version", VERSIONS[-1])),
         max_body_bytes=_size("WKMB_MAX_BODY_BYTES", given.text("max_body_bytes", str(32 * 1024 * 1024))),
         traces=_switch("WKMB_TRACES", given.text("traces", "off")),
+        key_rotation_days=_days("WKMB_KEY_ROTATION_DAYS", given.text("key_rotation_days", "90")),
     )
 
 
@@ -212,4 +214,10 @@ def _switch(name: str, text: str) -> bool:
 def _size(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1024 <= int(text) <= 2**31:
         raise SettingsError(f"{name}: {text} is no size. Use a number of bytes, at least 1024.")
+    return int(text)
+
+
+def _days(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not (int(text) == 0 or 7 <= int(text) <= 3650):
+        raise SettingsError(f"{name}: {text} is no number of days. Use 7 to 3650, or 0 for never.")
     return int(text)

@@ -13,6 +13,7 @@ import structlog
 
 from connectors.polling import Polling
 from hub import accounts, limits, lti, lti_tool, pulls, recognition
+from hub.lti import keys
 from hub.lti_tool.passback import Passback
 from hub.replays import Replayer
 from lrs import partitions, payloads
@@ -64,7 +65,15 @@ def keep_house(hub: Hub) -> int:
             payloads.learn(conn)
 
     hub.db.run(work)
+    _rotate_keys(hub)
     return 0
+
+
+def _rotate_keys(hub: Hub) -> None:
+    days = hub.settings.key_rotation_days
+    made = keys.rotate_if_due(hub, every=timedelta(days=days)) if days else None
+    if made is not None:
+        log.info("key_rotated", kid=made.kid, signs_from=made.active_from.isoformat())
 
 
 @contextmanager

@@ -33,6 +33,9 @@ BITS = 2048
 #: How long a key is published after the next one took over: a day for tools' caches, and more than a token's life.
 OVERLAP = timedelta(hours=25)
 
+#: How long a key that is made on schedule is published before it signs.
+AHEAD = timedelta(hours=24)
+
 _SEAL = "signing-key"
 
 
@@ -111,15 +114,44 @@ def rotate(hub: Hub, *, by: str, after: timedelta = timedelta(0)) -> PublishedKe
 
     The keys before stay published for `OVERLAP` after that.
     """
-    now = hub.clock()
-    made = _make(hub, now + after)
+    made = _make(hub, hub.clock() + after)
     with hub.db.write() as conn:
-        until = made["active_from"] + OVERLAP
-        current = signing_keys.c.published_until.is_(None)
-        conn.execute(sa.update(signing_keys).where(current).values(published_until=until))
-        insert_all(conn, signing_keys, [made])
-        journal.record(conn, who=by, action="key.rotate", object=made["kid"], now=now, new_id=hub.new_id)
+        _end_current(conn, made["active_from"] + OVERLAP)
+        _add(conn, hub, made, by)
     return PublishedKey(made["kid"], made["active_from"], None)
+
+
+def rotate_if_due(hub: Hub, *, every: timedelta) -> PublishedKey | None:
+    """Make the next key if the newest one is that old; None where nothing was to do, or another process did it.
+
+    It is published at once and signs `AHEAD` later: tools that keep a key set for a day have read it by then.
+    """
+    current = sa.select(signing_keys.c.kid, signing_keys.c.active_from).where(signing_keys.c.published_until.is_(None))
+    with hub.db.read() as conn:
+        newest = conn.execute(current.order_by(signing_keys.c.active_from.desc(), signing_keys.c.kid).limit(1)).first()
+    if newest is None or hub.clock() - newest.active_from < every:
+        return None
+    made = _make(hub, hub.clock() + AHEAD)
+    with hub.db.write() as conn:
+        # Of workers that find the same key too old, one ends it: the others wait for its row, and find it ended.
+        if not _end_current(conn, made["active_from"] + OVERLAP, kid=newest.kid):
+            return None
+        _end_current(conn, made["active_from"] + OVERLAP)
+        _add(conn, hub, made, "worker")
+    return PublishedKey(made["kid"], made["active_from"], None)
+
+
+def _end_current(conn: sa.Connection, until: datetime, kid: str | None = None) -> int:
+    """Set the end of the keys that have none yet, or of the one of that name; tells how many."""
+    ending = sa.update(signing_keys).where(signing_keys.c.published_until.is_(None))
+    if kid is not None:
+        ending = ending.where(signing_keys.c.kid == kid)
+    return conn.execute(ending.values(published_until=until)).rowcount
+
+
+def _add(conn: sa.Connection, hub: Hub, made: Mapping[str, Any], by: str) -> None:
+    insert_all(conn, signing_keys, [made])
+    journal.record(conn, who=by, action="key.rotate", object=made["kid"], now=hub.clock(), new_id=hub.new_id)
 
 
 def list_published(conn: sa.Connection, now: datetime) -> tuple[PublishedKey, ...]:

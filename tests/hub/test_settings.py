@@ -56,6 +56,7 @@ def test_commands_beside_a_server_use_its_address(tmp_path: Path) -> None:
         ("WKMB_XAPI_DEFAULT_VERSION", "3.0.0", "not one of"),
         ("WKMB_MAX_BODY_BYTES", "big", "no size"),
         ("WKMB_TRACES", "yes", "neither on nor off"),
+        ("WKMB_KEY_ROTATION_DAYS", "6", "no number of days"),
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(tmp_path: Path, name: str, value: str, words: str) -> None:

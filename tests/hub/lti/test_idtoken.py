@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -344,3 +345,26 @@ def test_i18_a_rotation_takes_the_place_of_one_that_waits(world: World) -> None:
         assert kid in published(world)
         world.clock.advance(hours=6)
         world.browser = world.new_browser("siti")
+
+
+def test_i18_on_schedule_the_next_key_is_published_a_day_before_it_signs(world: World) -> None:
+    """Of many workers one makes it; a tool that reads the key set once a day can follow."""
+    old = header_of(world.authenticate().fields["id_token"])["kid"]
+    every = timedelta(days=90)
+    assert keys.rotate_if_due(world.hub, every=every) is None
+    world.clock.advance(days=90)
+
+    with ThreadPoolExecutor(4) as workers:
+        made = [each for each in workers.map(lambda _: keys.rotate_if_due(world.hub, every=every), range(4)) if each]
+
+    assert len(made) == 1
+    assert keys.rotate_if_due(world.hub, every=every) is None
+    signed = []
+    for _ in range(6):
+        world.browser = world.new_browser("siti")
+        kid = header_of(world.authenticate().fields["id_token"])["kid"]
+        assert kid in published(world)
+        signed.append(kid)
+        world.clock.advance(hours=10)
+    assert signed == [old] * 3 + [made[0].kid] * 3
+    assert published(world) == [made[0].kid]
