@@ -206,9 +206,7 @@ def _test_lti(hub: Hub, connector: Connector) -> Iterator[Check]:
             (tool, registry.deployments_of(conn, tool.id)) for tool in registry.tools_of_connector(conn, connector.id)
         ]
         launching = [
-            (each, platforms.deployments_of(conn, each.id))
-            for each in platforms.list_all(conn)
-            if each.connector == connector.id
+            (each, platforms.deployments_of(conn, each.id)) for each in platforms.of_connector(conn, connector.id)
         ]
     if not tools and not launching:
         action = f"wkmb tool add NAME --connector {connector.name}"

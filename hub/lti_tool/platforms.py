@@ -111,6 +111,12 @@ def list_all(conn: sa.Connection) -> tuple[Platform, ...]:
     return tuple(_platform(row) for row in conn.execute(_select().order_by(platforms.c.name)))
 
 
+def of_connector(conn: sa.Connection, connector: int) -> tuple[Platform, ...]:
+    """A system's platforms, by name."""
+    query = _select().where(platforms.c.connector == connector).order_by(platforms.c.name)
+    return tuple(_platform(row) for row in conn.execute(query))
+
+
 def of_issuer(conn: sa.Connection, issuer: str) -> tuple[Platform, ...]:
     """The registrations with an issuer: each of its ``client_id`` is one. Whatever text it is."""
     if not _ID.fullmatch(issuer):

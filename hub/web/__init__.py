@@ -12,6 +12,7 @@ from hub.web import (
     employee,
     layout,
     picking,
+    platforms,
     reports,
     rtl,
     session,
@@ -24,6 +25,6 @@ def register(app: flask.Flask) -> None:
     """Give the application its pages."""
     layout.register(app)
     for each in (
-        session, employee, catalogue, rtl, transcripts, verify, reports, comparison, admin, picking, audit,
+        session, employee, catalogue, rtl, transcripts, verify, reports, comparison, platforms, admin, picking, audit,
     ):  # fmt: skip
         app.register_blueprint(each.pages)

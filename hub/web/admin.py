@@ -99,8 +99,10 @@ def system(name: str) -> ResponseReturnValue:
         refused = {tool.id: refusals.of_tool(conn, tool) for tool in found.tools}
         runs = sync.recent_runs(conn, found.connector.id, limit=10)
         set_aside = sync.list_set_aside(conn, found.connector.id, limit=LIMIT)
+        launching = systems.of_system(conn, hub, found.connector.id)
     return flask.render_template(
         "admin/system.html",
+        launching=launching,
         system=found,
         health=systems.health(found),
         healths=systems.healths(),

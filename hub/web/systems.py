@@ -14,7 +14,9 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 
 from connectors.base import Check
-from hub import connections, registry, sync
+from hub import connections, gradebooks, registry, sync
+from hub.lti_tool import platforms
+from hub.lti_tool.platforms import Platform, PlatformDeployment
 from hub.registry import Connector, Credential, Tool
 from hub.web import words
 from lrs import query
@@ -159,6 +161,38 @@ def _last_of(conn: sa.Connection, hub: Hub, credential: Credential) -> datetime 
     mine = query.Mine(authority, f"credential:{credential.id}")
     page = query.find(conn, query.StatementQuery(mine=mine), limit=1)
     return page.statements[0].stored if page.statements else None
+
+
+@dataclass(frozen=True, slots=True)
+class Launching:
+    """An LMS that launches the hub, as a system's page shows it; ``entered`` is what its administrator enters there."""
+
+    platform: Platform
+    deployed: tuple[PlatformDeployment, ...]
+    entered: tuple[tuple[str, str], ...]
+    has_failed_scores: bool
+
+
+def of_system(conn: sa.Connection, hub: Hub, connector: int) -> list[Launching]:
+    """The LMSs of one system."""
+    return [
+        Launching(
+            each,
+            platforms.deployments_of(conn, each.id),
+            _entered_there(hub),
+            bool(gradebooks.of_platform(conn, each.id, gradebooks.FAILED, limit=1)),
+        )
+        for each in platforms.of_connector(conn, connector)
+    ]
+
+
+def _entered_there(hub: Hub) -> tuple[tuple[str, str], ...]:
+    tool = f"{hub.base_url}/lti/tool"
+    return (
+        (_("Tool URL, redirect URI and deep linking URL"), f"{tool}/launch"),
+        (_("Login initiation URL"), f"{tool}/login"),
+        (_("Public keyset URL (JWKS)"), f"{tool}/jwks"),
+    )
 
 
 def chosen(systems: Iterable[System], *, kind: str, state: str, sort: str) -> list[tuple[System, Health]]:

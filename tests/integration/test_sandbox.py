@@ -3,87 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from hub.demo.visitor import Visitor
-from wkmbpeers.prepared import NAME, Course, PreparedHub, standing
-from wkmbtest.postgresql import free_port
-from wkmbtest.processes import HubProcess, answers, terminate, wait_until
-
-TITLE = "Pelayanan Publik Digital"
-
-
-@dataclass(frozen=True)
-class SandboxAtHub:
-    """A running sandbox, registered at a hub that has one course of it."""
-
-    hub: PreparedHub
-    url: str
-
-    def launch(self, visitor: Visitor) -> str:
-        """Sign in and start the course; gives the sandbox's id of the launch."""
-        self.hub.sign_in(visitor)
-        page = self.hub.launch(visitor, TITLE)
-        assert page.url.startswith(f"{self.url}/learn/"), f"{page.status_code} {page.url}: {page.text[:3000]}"
-        assert NAME in page.text
-        return page.url.rsplit("/", 1)[1]
-
-    def complete(self, launch: str, *faults: str, score: float = 85) -> dict[str, Any]:
-        return self._post(f"/api/launches/{launch}/complete", score=score, faults=list(faults))
-
-    def again(self, launch: str) -> dict[str, Any]:
-        """Send what the hub did not accept again, without faults."""
-        return self._post(f"/api/launches/{launch}/retry", clean=True)
-
-    def _post(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = requests.post(self.url + path, json=body, timeout=30)
-        assert answer.status_code == 200, answer.text
-        found = answer.json()
-        assert isinstance(found, dict)
-        return found
-
-
-@pytest.fixture
-def visitor() -> Iterator[Visitor]:
-    with Visitor() as one:
-        yield one
-
-
-@pytest.fixture
-def sandbox(hub_process: HubProcess, tmp_path: Path) -> Iterator[SandboxAtHub]:
-    hub = PreparedHub(hub_process)
-    home, port = tmp_path / "sandbox", free_port()
-    home.mkdir()
-    url = f"http://127.0.0.1:{port}"
-    log = tmp_path / "sandbox.log"
-    command = [sys.executable, "-m", "connectors.sandbox", "--port", str(port), "--home", str(home)]
-    process: subprocess.Popen[bytes] = hub_process.spawn(command, log)
-    try:
-        wait_until(lambda: answers(port, "/healthz"), what="the sandbox", process=process, log=log)
-        hub.add_learner()
-        addresses = ["--login-url", f"{url}/lti/login", "--redirect-uri", f"{url}/lti/launch"]
-        addresses += ["--target-link-uri", f"{url}/lti/launch", "--jwks-url", f"{url}/lti/jwks"]
-        platform = hub.add_tool("balai-contoh", *addresses)
-        (home / "registration.json").write_text(json.dumps(platform), "utf-8")
-        course = Course(
-            "https://balai.contoh.example/courses/pelayanan-publik-digital",
-            TITLE,
-            f"{url}/lti/launch",
-            requires="completed;passed",
-            custom="course=pelayanan-publik-digital",
-        )
-        hub.add_course("balai-contoh", course)
-        yield SandboxAtHub(hub, url)
-    finally:
-        terminate(process)
+from wkmbpeers.atsandbox import SandboxAtHub
+from wkmbpeers.prepared import standing
 
 
 def statuses(launch: dict[str, Any]) -> dict[str, str]:
