@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 
 from hub import auth, registry
+from hub.application import create_app
 from hub.errors import Refused
 from hub.runtime import Hub
 from hub.tables import launches
@@ -122,6 +123,22 @@ def test_a_rate_holds_where_the_credential_sets_one(hub: Hub, clock: Clock) -> N
 
     clock.advance(seconds=61)
     auth.authenticate(hub, header("sistem"))
+
+
+def test_over_a_rate_the_answer_says_when_to_come_back(hub: Hub, clock: Clock) -> None:
+    """RFC 6585 4: 429 with Retry-After, for the LRS in its own form; one credential's limit is nobody else's."""
+    add(hub, per_minute=1, scopes=["all"])
+    client = create_app(hub).test_client()
+    headers = {"Authorization": header("sistem"), "X-Experience-API-Version": "1.0.3"}
+
+    first, second = (client.get("/xapi/statements", headers=headers) for _ in range(2))
+
+    assert first.status_code == 200
+    assert (second.status_code, second.headers["Retry-After"]) == (429, "60")
+    assert second.headers["X-Experience-API-Version"] == "1.0.3"
+    assert "1 requests a minute" in second.get_json()["detail"]
+    clock.advance(seconds=61)
+    assert client.get("/xapi/statements", headers=headers).status_code == 200
 
 
 def test_all_does_not_open_the_api(hub: Hub) -> None:

@@ -80,6 +80,15 @@ def test_a_whole_body_is_taken(port: int) -> None:
     assert send(port, put("/", "Content-Length: 5", body=b"12345")) == 200
 
 
+def test_an_answer_has_one_date(port: int) -> None:
+    """RFC 9110 6.6.1; clients of some LRSs stumble over two."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(put("/", "Content-Length: 0"))
+        answer = connection.recv(1000).lower()
+
+    assert answer.count(b"\r\ndate:") == 1
+
+
 def test_a_body_that_was_cut_off_is_never_taken(port: int) -> None:
     """The server may also drop the connection; it must not answer 200."""
     assert send(port, put("/", "Content-Length: 500", body=b"12345"), finish=True) in (0, 400)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrs.database import Database
+from lrs.multipart import write_multipart
 from lrstest import ALICE, COURSE, statement
 from xapitest import CALLERS, REGISTRATION, Visitor, create_app
 
@@ -96,3 +99,53 @@ def test_nothing_that_comes_is_our_fault(db: Database, **request: Any) -> None:
     assert response.status_code < 500
     if request["method"] != "PATCH":
         assert response.headers["X-Experience-API-Version"]
+
+
+DATA = b"\x00\r\n--a\xff"
+MULTIPART = write_multipart(
+    json.dumps(
+        statement(
+            attachments=[
+                {
+                    "usageType": "http://x.org/u",
+                    "display": {"id": "x"},
+                    "contentType": "text/plain",
+                    "length": len(DATA),
+                    "sha2": hashlib.sha256(DATA).hexdigest(),
+                }
+            ]
+        )
+    ).encode(),
+    [(hashlib.sha256(DATA).hexdigest(), "text/plain", DATA)],
+    "abc",
+)
+FORM = urlencode({"content": json.dumps(statement()), "X-Experience-API-Version": "1.0.3"}).encode()
+_damage = st.tuples(st.floats(0, 1), st.integers(0, 30), st.binary(max_size=10) | st.just(b"\r\n--abc--"))
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(
+    whole=st.sampled_from([(MULTIPART, "multipart/mixed; boundary=abc"), (FORM, "application/x-www-form-urlencoded")]),
+    damages=st.lists(_damage, min_size=1, max_size=3),
+)
+def test_a_damaged_body_is_refused_or_taken_and_never_our_fault(
+    db: Database, whole: tuple[bytes, str], damages: list[tuple[float, int, bytes]]
+) -> None:
+    """A piece cut out, or something put in, anywhere in a multipart body or a form."""
+    body, content_type = whole
+    for where, length, instead in damages:
+        at = int(where * len(body))
+        body = body[:at] + instead + body[at + length :]
+    parameters = {"method": "POST"} if content_type.endswith("urlencoded") else {}
+
+    response = Visitor(create_app(db).test_client()).send(
+        "POST", "statements", parameters, data=body, content_type=content_type
+    )
+
+    assert response.status_code in (200, 400, 409)
+    if response.status_code == 400:
+        assert response.get_json()["detail"]

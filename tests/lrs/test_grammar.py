@@ -294,3 +294,126 @@ def test_any_bytes_are_accepted_or_refused_with_reasons(body: bytes) -> None:
 def test_what_json_has_no_number_for_is_refused(number: float) -> None:
     with pytest.raises(LRSError):
         prepare(json.dumps({"result": {"score": {"raw": number}}}).encode(), "1.0.3")
+
+
+# Every single requirement, broken one at a time ----------------------------------------------------------------
+
+DROPPED, RENAMED = object(), object()
+NOT_IRIS = ["", "x", "/a", "http://", "http://a b", "a:%zz", "//x.org/a", "http://x.org/<>"]
+NOT_UUIDS = ["", "x", "{11111111-1111-4111-8111-111111111111}", "1" * 32, "11111111-1111-4111-8111-11111111111g"]
+NOT_TIMES = ["", "soon", "2026-01-01", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00-00:00", "20260101T000000Z"]
+NOT_MAPS = [{"en_US": "x"}, {"": "x"}, {"en": 1}, {"en": None}, [], "x"]
+
+#: Member -> values that break what xAPI says of it, wherever it stands.
+WRONG: dict[str, list[Any]] = {
+    "mbox": ["", "a@b.org", "mailto:", "mailto:a", "mailto:a@b@c", "mailto:a b@c.org"],
+    "mbox_sha1sum": ["", "0" * 39, "0" * 41, "g" * 40],
+    **dict.fromkeys(("openid", "homePage", "type", "moreInfo", "usageType", "fileUrl"), NOT_IRIS),
+    "account": [{}, {"homePage": "http://x.org"}, {"name": "x"}],
+    **dict.fromkeys(("timestamp", "stored"), NOT_TIMES),
+    "registration": NOT_UUIDS,
+    "duration": ["", "P", "PT", "1H", "P1YT", "P1.5Y1M", "P0003-06-04T12:30:05", "pt1h", "-PT1H", "P1W1D"],
+    "language": ["", "a_b", "english language", "i", "en-"],
+    "contentType": ["", "pdf", "a/", "/b", "a b/c"],
+    "sha2": ["", "0" * 63, "g" * 64],
+    "length": [-1, 1.5, "1"],
+    "version": ["", "0.9", "1.1.0", "2.1.0", "1", "1.0.x"],
+    "interactionType": ["", "Choice", "true_false"],
+    "objectType": ["", "activity", "AGENT", "Person", "Statementref", "contextagent"],
+    "scaled": [1.0001, -2, "1", True],
+    "relevantTypes": [[], ["x"], {}],
+    "extensions": [{"x": 1}, {"": 1}, []],
+    "correctResponsesPattern": ["a", [1], {}],
+    "team": [{"mbox": "mailto:a@b.org"}, {"objectType": "Group"}, {"objectType": "Group", "member": [{}]}],
+    "member": [{}, [{}], [{"objectType": "Group", "mbox": "mailto:a@b.org"}]],
+    "verb": [{}, {"id": "http://x.org/v", "display": None}],
+    "authority": [{}, {"objectType": "Group", "member": [{"mbox": "mailto:a@b.org"}]}],
+    "contextActivities": [[], {"sibling": []}, {"parent": [{}]}],
+    "score": [{"min": 1, "max": 1}, {"min": 2, "max": 1}, {"min": 0, "raw": -1}, {"max": 1, "raw": 2}],
+}
+MAPS = ("display", "description")
+ALWAYS_NEEDED = frozenset(
+    ("actor", "verb", "object", "homePage", "usageType", "contentType", "length", "sha2", "agent", "group")
+)
+KINDS_NEEDED = frozenset(("StatementRef", "SubStatement", "contextAgent", "contextGroup"))
+
+
+def _broken(statement: dict[str, Any], version: str) -> Iterator[tuple[dict[str, Any], str, Any]]:
+    """Every change that breaks one requirement of this statement: where, which member, and its wrong value."""
+    for at in _objects(statement):
+        for name, value in list(at.items()):
+            yield from ((at, name, wrong) for wrong in WRONG.get(name, ()))
+            yield at, name, RENAMED
+            if name in MAPS or (name == "name" and isinstance(value, dict)):
+                yield from ((at, name, wrong) for wrong in NOT_MAPS)
+            if name == "id" and isinstance(value, str):
+                yield from _wrong_ids(at)
+            if _is_needed(at, name):
+                yield at, name, DROPPED
+        yield from _contradictions(at)
+    if version == "2.0.0":
+        yield statement, "timestamp", "2026-01-01T00:00:00"
+        yield statement, "timestamp", "2026-01-01T00:00:00,5Z"
+    else:
+        yield statement, "context", {"contextAgents": []}
+    if statement["object"].get("objectType") != "StatementRef":
+        yield statement, "verb", {"id": "http://adlnet.gov/expapi/verbs/voided"}
+
+
+def _wrong_ids(at: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, Any]]:
+    if "actor" in at or at.get("objectType") == "StatementRef":
+        yield from ((at, "id", wrong) for wrong in NOT_UUIDS)
+    elif not set(at) <= {"id", "description"}:  # A component's id is any text.
+        yield from ((at, "id", wrong) for wrong in NOT_IRIS)
+
+
+def _is_needed(at: dict[str, Any], name: str) -> bool:
+    if name in ("mbox", "mbox_sha1sum", "openid", "account"):
+        return at.get("objectType") != "Group" or "member" not in at
+    if name == "objectType":
+        return at[name] in KINDS_NEEDED or "member" in at
+    if name == "id":
+        return "actor" not in at
+    return name in ALWAYS_NEEDED or (name == "name" and "homePage" in at) or (name == "display" and "usageType" in at)
+
+
+def _contradictions(at: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, Any]]:
+    """Members that are right alone and wrong beside what is there."""
+    identifiers = {"mbox": "mailto:a@b.org", "openid": "http://x.org/a", "mbox_sha1sum": "0" * 40}
+    if identifiers.keys() & at.keys() or "account" in at:
+        yield from ((at, name, value) for name, value in identifiers.items() if name not in at)
+    if "interactionType" in at:
+        others = {"choices", "scale", "source", "target", "steps"} - set(interactions.get(at["interactionType"], ()))
+        yield from ((at, name, []) for name in others)
+    for name in ("choices", "scale", "source", "target", "steps"):
+        if at.get(name) and name in interactions.get(at.get("interactionType", ""), ()):
+            yield at, name, [*at[name], at[name][0]]
+    if at.get("objectType") == "SubStatement":
+        yield from ((at, name, value) for name, value in (("id", str(NEW)), ("version", "1.0.0"), ("authority", {})))
+        yield at, "stored", "2026-01-31T08:00:00Z"
+        yield at, "object", copy.deepcopy(at)
+    if "actor" in at and at["object"].get("objectType", "Activity") != "Activity":
+        yield from ((at, "context", {name: "x"}) for name in ("revision", "platform"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(versioned)
+def test_every_single_requirement_that_is_broken_is_refused(made: tuple[str, dict[str, Any]]) -> None:
+    """Data 2.2 to 2.6, each MUST where it applies in this statement; the problem names place and requirement."""
+    version, statement = made
+    for at, name, value in list(_broken(statement, version)):
+        before = dict(at)
+        if value is RENAMED:
+            at[name.swapcase()] = at.pop(name)
+        elif value is DROPPED:
+            del at[name]
+        else:
+            at[name] = value
+
+        problems = validate(statement, version=version)
+
+        assert problems, (name, value, at)
+        assert all(problem.path and problem.requirement and problem.reason for problem in problems)
+        at.clear()
+        at.update(before)
+    assert validate(statement, version=version) == []
