@@ -27,6 +27,10 @@ VERBS = {
     "returned": "http://activitystrea.ms/reject",
     "realised": "https://w3id.org/xapi/dod-isd/verbs/implemented",
     "evaluated": "https://w3id.org/xapi/acrossx/verbs/evaluated",
+    # Certification; no profile has a verb for an appeal.
+    "reviewed": "http://id.tincanapi.com/verb/reviewed",
+    "interviewed": "http://id.tincanapi.com/verb/interviewed",
+    "appealed": "urn:wkmb:verb:appealed",
 }
 PLAN_TYPE = "https://w3id.org/xapi/acrossx/activities/learning-plan"
 COURSE_TYPE = "http://adlnet.gov/expapi/activities/course"
@@ -94,8 +98,10 @@ def statement(
     platform: str | None = None,
     about: Statement | None = None,
     instructor: Statement | None = None,
+    team: Statement | None = None,
 ) -> Statement:
-    """One statement; ``verb`` is a key of `VERBS`, ``about`` the activity that the object belongs to."""
+    """One statement; ``verb`` is a key of `VERBS`, ``about`` the activity that the object belongs to, ``team`` whom the
+    actor did it with (xAPI Data 2.4.6.4: a Group, here of one)."""
     made: Statement = {
         "id": str(id),
         "actor": actor,
@@ -110,6 +116,8 @@ def statement(
         context["platform"] = platform
     if instructor is not None:
         context["instructor"] = instructor
+    if team is not None:
+        context["team"] = {"objectType": "Group", "member": [team]}
     if about is not None:
         context["contextActivities"] = {"grouping": [about]}
     if extensions:

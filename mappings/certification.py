@@ -7,15 +7,19 @@ by unit, with the evidence of each decision. Peraturan BKN 7/2020: competent mea
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta, tzinfo
 from hashlib import sha256
+from types import MappingProxyType
+from typing import Any
 
 from mappings.course import MILLION, Competency
 from mappings.dated import Source, parse_source
-from mappings.document import DocumentError, Node, compose, parse_scaled
+from mappings.document import DocumentError, Node, compose, parse_day, parse_scaled
+from mappings.facts import Observation, read_score, read_time
 from mappings.rtl import Deadline, add_months
+from mappings.vocabulary import Vocabulary
 
 METHODS = ("test", "portfolio", "interview", "observation", "panel")
 DECISIONS = ("competent", "not_yet")
@@ -33,7 +37,33 @@ REFUSALS = (
     "no_decision",  # neither a decision nor a score to decide by
     "appeal_too_late",
     "nothing_to_appeal",
+    "wrong_source",  # neither the hub nor a provider that the scheme names
+    "impossible",  # a time, score or day that cannot be
 )
+
+_ADL = "http://adlnet.gov/expapi/verbs/"
+
+#: What the verbs of a certification decide (REGULATION, "xAPI words"); None: the result says it.
+VERBS: Mapping[str, str | None] = MappingProxyType(
+    {
+        f"{_ADL}passed": "competent",
+        f"{_ADL}failed": "not_yet",
+        f"{_ADL}scored": None,
+        "https://w3id.org/xapi/tla/verbs/scored": None,
+        f"{_ADL}completed": None,
+        "http://id.tincanapi.com/verb/reviewed": None,
+        "http://id.tincanapi.com/verb/interviewed": None,
+    }
+)
+#: Verbs whose actor is the assessor; the candidate is the only member of ``context.team``.
+ASSESSING = frozenset({"http://id.tincanapi.com/verb/reviewed", "http://id.tincanapi.com/verb/interviewed"})
+CERTIFIED = "https://w3id.org/xapi/tla/verbs/certified"
+#: No profile has a verb for it: the hub's own.
+APPEALED = "urn:wkmb:verb:appealed"
+
+#: Extensions: of the context, which unit a report is about; of a certificate, its last day.
+UNIT = "urn:wkmb:certification:unit"
+VALID_UNTIL = "http://id.tincanapi.com/extension/valid-until"
 
 
 class SchemeError(DocumentError):
@@ -55,7 +85,11 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Scheme:
-    """A certification scheme. ``units``: what is certified, with levels; empty = judged as a whole."""
+    """A certification scheme. ``units``: what is certified, with levels; empty = judged as a whole.
+
+    ``providers``: connectors that may report it, beside the hub. ``activities``: which stage an activity is; the
+    scheme itself is the stage "".
+    """
 
     name: str
     digest: str
@@ -66,6 +100,12 @@ class Scheme:
     units: tuple[Competency, ...]
     validity_months: Deadline
     appeal_days: Deadline
+    providers: frozenset[str] = frozenset()
+    activities: Mapping[str, str] = field(default_factory=dict)
+
+    def stage(self, name: str) -> Stage | None:
+        """The stage of this name."""
+        return next((stage for stage in self.stages if stage.name == name), None)
 
     def valid_until(self, decided_on: date) -> date:
         """The last day of a certificate that was decided on a day."""
@@ -96,6 +136,18 @@ class Appeal:
     stage: str
     at: datetime
     statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate was given: it says by itself that the candidate is competent. ``valid_until`` None: as the scheme
+    has it."""
+
+    number: str
+    at: datetime
+    statement: str
+    valid_until: date | None = None
+    assessor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +183,7 @@ class Certification:
     valid_until: date | None
     appeal_until: date | None
     refused: tuple[Refused, ...]
+    certificate: Certificate | None = None
 
     def holds(self, day: date) -> bool:
         """Is the certificate valid on this day?"""
@@ -147,17 +200,22 @@ def load_scheme(text: str) -> Scheme:
     root = compose(text, kind="scheme", error=SchemeError)
     members = root.members(
         required=("scheme", "title", "reference", "confirmed", "stages", "validity_months", "appeal_days"),
-        optional=("units",),
+        optional=("units", "providers", "activities"),
     )
     title = members["title"].members(required=("id", "en"))
     source = parse_source(members, None, root)
-    stages = tuple(_parse_stage(node, source) for node in members["stages"].items())
+    parsed = [_parse_stage(node, source) for node in members["stages"].items()]
+    stages = tuple(stage for stage, _named in parsed)
+    name = members["scheme"].text()
+    activities = {activity_of(name): "", **dict.fromkeys(_texts(members, "activities"), "")}
+    for stage, named in parsed:
+        activities |= dict.fromkeys((activity_of(name, stage.name), *named), stage.name)
     if not stages:
         members["stages"].refuse("no stage. Add at least one.")
     if len({stage.name for stage in stages}) < len(stages):
         members["stages"].refuse("two stages have one name. Give each its own.")
     return Scheme(
-        name=members["scheme"].text(),
+        name=name,
         digest=sha256(text.encode()).hexdigest(),
         title_id=title["id"].text(),
         title_en=title["en"].text(),
@@ -166,12 +224,24 @@ def load_scheme(text: str) -> Scheme:
         units=tuple(_parse_unit(node) for node in members["units"].items()) if "units" in members else (),
         validity_months=_parse_number(members["validity_months"], source),
         appeal_days=_parse_number(members["appeal_days"], source),
+        providers=frozenset(_texts(members, "providers")),
+        activities=MappingProxyType(activities),
     )
 
 
-def _parse_stage(node: Node, inherited: Source) -> Stage:
+def activity_of(scheme: str, stage: str = "") -> str:
+    """The activity that a scheme, or a stage of it, is in statements of every hub."""
+    return f"urn:wkmb:certification:{scheme}{':' if stage else ''}{stage}"
+
+
+def _texts(members: Mapping[str, Node], name: str) -> tuple[str, ...]:
+    return members[name].texts() if name in members else ()
+
+
+def _parse_stage(node: Node, inherited: Source) -> tuple[Stage, tuple[str, ...]]:
+    """A stage, and what else than the hub calls it in statements."""
     members = node.members(
-        required=("name", "method", "title", "assessors"), optional=("score", "reference", "confirmed")
+        required=("name", "method", "title", "assessors"), optional=("score", "reference", "confirmed", "activities")
     )
     title = members["title"].members(required=("id", "en"))
     score = None
@@ -184,7 +254,8 @@ def _parse_stage(node: Node, inherited: Source) -> Stage:
         node.refuse("nobody and no score decides this stage. Set assessors or score.")
     name, method = members["name"].text(), members["method"].choice(METHODS)
     source = parse_source(members, inherited, node)
-    return Stage(name, method, title["id"].text(), title["en"].text(), assessors, score, source)
+    stage = Stage(name, method, title["id"].text(), title["en"].text(), assessors, score, source)
+    return stage, _texts(members, "activities")
 
 
 def _parse_unit(node: Node) -> Competency:
@@ -197,11 +268,98 @@ def _parse_number(node: Node, inherited: Source) -> Deadline:
     return Deadline(members["value"].integer(low=0, high=1200), parse_source(members, inherited, node))
 
 
+# -- from statements
+
+
+def scheme_of(statement: Mapping[str, Any], schemes: Iterable[Scheme]) -> tuple[Scheme, str] | None:
+    """The scheme and stage that a statement is about, by its object or by what its context names; the stage is ""
+    where only the scheme is named."""
+    named = list(_activities(statement))
+    for scheme in schemes:
+        stages = [scheme.activities[iri] for iri in named if iri in scheme.activities]
+        if stages:
+            return scheme, next(filter(None, stages), "")
+    return None
+
+
+def _activities(statement: Mapping[str, Any]) -> Iterator[str]:
+    context = statement.get("context")
+    around = context.get("contextActivities") if isinstance(context, dict) else None
+    listed = (
+        [each for part in around.values() for each in ([part] if isinstance(part, dict) else part)] if around else []
+    )
+    for activity in (statement.get("object"), *listed):
+        if isinstance(activity, dict) and isinstance(activity.get("id"), str):
+            yield activity["id"]
+
+
+def candidate_of(statement: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Whom an assessor's statement is about: the only member of its team; None for every other statement."""
+    verb, context = statement.get("verb"), statement.get("context")
+    if not isinstance(verb, dict) or verb.get("id") not in ASSESSING or not isinstance(context, dict):
+        return None
+    team = context.get("team")
+    members = team.get("member") if isinstance(team, dict) else None
+    if isinstance(members, list) and len(members) == 1 and isinstance(members[0], dict):
+        return members[0]
+    return None
+
+
+def read_report(
+    observation: Observation, scheme: Scheme, stage: str, vocabulary: Vocabulary, assessor: str
+) -> Report | Appeal | Certificate | Refused | None:
+    """What a statement says of a certification; None where its verb says nothing about one.
+
+    ``assessor``: who judged, as the hub knows the person; "" where nobody is named.
+    """
+    statement = observation.statement
+    verb, id = statement["verb"]["id"], observation.id
+    if observation.voided_by is not None or not (verb in VERBS or verb in (CERTIFIED, APPEALED)):
+        return None
+    # What comes with the token of a launch is the candidate's own word.
+    is_own_word = observation.origin.startswith("launch:")
+    if is_own_word or not (observation.is_hub or observation.connector in scheme.providers):
+        return Refused(id, "wrong_source")
+    at = read_time(observation, vocabulary)
+    if at is None:
+        return Refused(id, "impossible")
+    if verb == CERTIFIED:
+        return _certificate(statement, id, at, vocabulary, assessor)
+    if verb == APPEALED:
+        return Appeal(stage, at, id)
+    result = statement.get("result") or {}
+    score = read_score(result.get("score"), vocabulary)
+    if result.get("score") and score is None:
+        return Refused(id, "impossible")
+    success = {"True": "competent", "False": "not_yet"}.get(str(result.get("success")))
+    unit = (statement.get("context", {}).get("extensions") or {}).get(UNIT, "")
+    return Report(stage, at, id, str(unit), assessor, score, VERBS[verb] or success)
+
+
+def _certificate(
+    statement: Mapping[str, Any], id: str, at: datetime, vocabulary: Vocabulary, assessor: str
+) -> Certificate | Refused:
+    said: dict[str, Any] = {}
+    for holder in (statement["object"].get("definition"), statement.get("context"), statement.get("result")):
+        said |= (holder or {}).get("extensions") or {}
+    number = next((str(said[name]) for name in vocabulary.certificate_number if name in said), "")
+    if VALID_UNTIL not in said:
+        return Certificate(number, at, id, None, assessor)
+    until = parse_day(str(said[VALID_UNTIL])[:10])
+    return Refused(id, "impossible") if until is None else Certificate(number, at, id, until, assessor)
+
+
 # -- judging
 
 
 def judge(
-    scheme: Scheme, candidate: str, reports: Iterable[Report], appeals: Iterable[Appeal] = (), *, timezone: tzinfo
+    scheme: Scheme,
+    candidate: str,
+    reports: Iterable[Report],
+    appeals: Iterable[Appeal] = (),
+    certificates: Iterable[Certificate] = (),
+    *,
+    timezone: tzinfo,
 ) -> Certification:
     """Where a candidate stands after everything that was reported, in whatever order it arrived."""
     hearing = _Hearing(scheme, timezone)
@@ -222,7 +380,31 @@ def judge(
             if standing.standing == "competent":
                 passed[unit] = standing.decided_at
             standings.append(standing)
-    return _certification(scheme, standings, hearing.refused(counting), timezone)
+    found = _certification(scheme, standings, hearing.refused(counting), timezone)
+    return _certified(scheme, candidate, found, certificates, timezone)
+
+
+def _certified(
+    scheme: Scheme, candidate: str, found: Certification, certificates: Iterable[Certificate], timezone: tzinfo
+) -> Certification:
+    """With the newest certificate, which stands unless a stage was failed after it."""
+    given = sorted(set(certificates), key=lambda each: (each.at, each.statement))
+    own = tuple(Refused(each.statement, "self_assessed") for each in given if each.assessor == candidate)
+    found = replace(found, refused=(*found.refused, *own))
+    newest = next((each for each in reversed(given) if each.assessor != candidate), None)
+    failed = [s.decided_at for s in found.stages if s.standing == "not_yet" and s.decided_at is not None]
+    if newest is None or any(at > newest.at for at in failed):
+        return found
+    on = newest.at.astimezone(timezone).date()
+    return replace(
+        found,
+        standing="competent",
+        next_stage=None,
+        decided_on=on,
+        valid_until=newest.valid_until or scheme.valid_until(on),
+        appeal_until=None,
+        certificate=newest,
+    )
 
 
 def _not_begun(stage: Stage, unit: str) -> StageStanding:

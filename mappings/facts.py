@@ -283,6 +283,14 @@ def _timestamp(observation: Observation, vocabulary: Vocabulary) -> datetime:
     return at
 
 
+def read_time(observation: Observation, vocabulary: Vocabulary) -> datetime | None:
+    """When the event of a statement was; None where that cannot be."""
+    try:
+        return _timestamp(observation, vocabulary)
+    except _Refused:
+        return None
+
+
 def parse_timestamp(text: str) -> datetime:
     """An RFC 3339 time in UTC. A time without zone is UTC, as xAPI recommends to assume."""
     if len(text) < 11 or text[10] not in "Tt ":
@@ -334,6 +342,14 @@ def _score(score: Any, vocabulary: Vocabulary) -> int | None:
     if value < -1:
         raise _Refused("score_below_minimum", scaled=scaled, min=-1)
     return int(value * MILLION // 1)
+
+
+def read_score(score: Any, vocabulary: Vocabulary) -> int | None:
+    """A score as millionths of 0..1; None where there is none, or an impossible one."""
+    try:
+        return _score(score, vocabulary)
+    except _Refused:
+        return None
 
 
 def _exact(number: Any) -> int | Fraction:
