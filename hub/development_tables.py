@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from lrs.database import UUIDKey, metadata
+from lrs.database import UTCDateTime, UUIDKey, metadata
 
 #: Where a learner stands with a follow-up plan (``kind`` "rtl", ``subject`` a course) or a certification
 #: ("certification", a scheme). ``document`` is JSON of `hub.undertakings`.
@@ -38,4 +38,26 @@ duties = sa.Table(
     sa.Index("ix_duties_who", "who", "due_on", "learner", "kind", "subject"),
     sa.Index("ix_duties_due", "due_on", "learner", "kind", "subject", "who"),
     info={"distribution": "learner"},
+)
+
+#: Statements of assessors by whom they are about: the actor of such a statement is who judged, and it has to be found
+#: again from the candidate (``actor_key``).
+assessments = sa.Table(
+    "assessments",
+    metadata,
+    sa.Column("actor_key", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("statement", UUIDKey, primary_key=True),
+    sa.Index("ix_assessments_statement", "statement"),
+    info={"distribution": "actor_key"},
+)
+
+#: Certification schemes beside those that come with the hub; one that is here never changes.
+schemes = sa.Table(
+    "schemes",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("added_at", UTCDateTime, nullable=False),
+    info={"distribution": "reference"},
 )

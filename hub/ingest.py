@@ -16,13 +16,16 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from connectors import xapi
+from hub.development_tables import assessments
 from hub.tables import inbox
 from lrs import store as lrs_store
-from lrs.database import insert_all
+from lrs.agents import agent_key, identifier
+from lrs.database import insert_all, insert_missing
 from lrs.sequence import Ticket
 from lrs.statements import Prepared, Writer
 from lrs.store import Saved
 from mappings import shipped
+from mappings.certification import candidate_of
 from mappings.vocabulary import Vocabulary, object_keys
 
 if TYPE_CHECKING:
@@ -47,8 +50,25 @@ def store(
     """
     saved = lrs_store.save(conn, prepared, ticket, data)
     actors = {each.actor_key for each in saved.new} | {actor for actor, _ in saved.voided}
+    actors |= _assessed(conn, saved)
     wake(conn, actors, now=now, new_id=new_id)
     return saved
+
+
+def _assessed(conn: sa.Connection, saved: Saved) -> set[int]:
+    """Whom assessors' statements are about, of what is new and of what was voided: they are recomputed as well."""
+    about = [
+        (agent_key(who), each.id)
+        for each in saved.new
+        if (named := candidate_of(each.statement)) is not None and (who := identifier(named)) is not None
+    ]
+    insert_missing(conn, assessments, [{"actor_key": key, "statement": statement} for key, statement in about])
+    found = {key for key, _statement in about}
+    voided = [statement for _actor, statement in saved.voided]
+    if voided:
+        at = assessments.c
+        found |= set(conn.execute(sa.select(at.actor_key).where(at.statement.in_(voided))).scalars())
+    return found
 
 
 def accept(hub: Hub, prepared: Sequence[Prepared], data: Mapping[str, bytes] | None = None) -> Saved:

@@ -13,9 +13,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from hub import tables
+from hub.development_tables import schemes
 from hub.policy_tables import replays
 from lrs.database import insert_missing, insert_new
 from mappings import shipped
+from mappings.certification import Scheme, load_scheme
 from mappings.policy import Policy, load_policy
 from mappings.rtl import FollowUp
 from mappings.targets import Target, Targets, target
@@ -90,6 +92,7 @@ class Policies:
         self._vocabularies: dict[str, Vocabulary] = {}
         self._targets: list[Targets] = []
         self._follow_up: FollowUp | None = None
+        self._schemes: dict[str, Scheme] = {}
 
     def named(self, conn: sa.Connection, name: str) -> Policy:
         """The policy of this name; raises `PolicyUnknown`."""
@@ -159,6 +162,36 @@ class Policies:
         if self._follow_up is None:
             self._follow_up = shipped.follow_up()
         return self._follow_up
+
+    def schemes(self, conn: sa.Connection) -> tuple[Scheme, ...]:
+        """Every certification scheme: those that come with the hub, then those that were added, by name."""
+        at = schemes.c
+        added = conn.execute(sa.select(at.name, at.text).order_by(at.name)).all()
+        texts = {
+            **{name: shipped.scheme_text(name) for name in shipped.SCHEMES},
+            **{row.name: row.text for row in added},
+        }
+        for name, text in texts.items():
+            if name not in self._schemes:
+                scheme = load_scheme(text)
+                with self._lock:
+                    self._schemes.setdefault(name, scheme)
+        return tuple(self._schemes[name] for name in texts)
+
+
+def add_scheme(conn: sa.Connection, text: str, *, now: datetime) -> Scheme:
+    """Keep a further scheme; raises `mappings.certification.SchemeError` with the line, or `PolicyExists`."""
+    scheme = load_scheme(text)
+    row = {"name": scheme.name, "digest": scheme.digest, "text": text, "added_at": now}
+    if scheme.name in shipped.SCHEMES:
+        known: str | None = shipped.scheme(scheme.name).digest
+    elif insert_new(conn, schemes, [row], returning=[schemes.c.name]):
+        return scheme
+    else:
+        known = conn.execute(sa.select(schemes.c.digest).where(schemes.c.name == scheme.name)).scalar()
+    if known != scheme.digest:
+        raise PolicyExists(scheme.name)
+    return scheme
 
 
 def _text(conn: sa.Connection, name: str) -> str:

@@ -26,6 +26,7 @@ import sqlalchemy as sa
 import structlog
 
 from hub import identity, ingest, ledger, undertakings
+from hub.development_tables import assessments
 from hub.ingest import BUCKETS
 from hub.runtime import Hub
 from hub.tables import connectors, inbox, learners, pending, recompute_failures
@@ -33,6 +34,7 @@ from lrs import query
 from lrs.agents import Identifier, agent_key, identifier
 from lrs.database import insert_all, lock_each, upsert
 from lrs.query import Stored
+from mappings.certification import Scheme
 from mappings.compare import Difference, differences
 from mappings.course import Catalogue
 from mappings.evaluate import Evaluation, Pending, Recognition, evaluate
@@ -73,6 +75,7 @@ class Surroundings:
     catalogue: Catalogue
     systems: Mapping[int, System]
     policies: tuple[Policy, ...]
+    schemes: tuple[Scheme, ...] = ()
 
     @property
     def trusted(self) -> dict[str, int]:
@@ -125,7 +128,8 @@ def surroundings(conn: sa.Connection, hub: Hub) -> Surroundings:
     at = connectors.c
     rows = conn.execute(sa.select(at.id, at.name, at.vocabulary, at.trusted_centi_jp))
     systems = {row.id: System(row.name, row.vocabulary, row.trusted_centi_jp) for row in rows}
-    return Surroundings(hub.courses.current(conn).catalogue, systems, hub.policies.kept_up(conn))
+    schemes = hub.policies.schemes(conn)
+    return Surroundings(hub.courses.current(conn).catalogue, systems, hub.policies.kept_up(conn), schemes)
 
 
 def observations(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings | None = None) -> list[Observed]:
@@ -146,6 +150,14 @@ def observations_of(
         learner = whose[stored.actor_key]
         found[learner].append(observe(hub, stored, around, actors[learner]))
     return found
+
+
+def assessed(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings) -> list[Observed]:
+    """What assessors said of a learner: statements whose actors are others."""
+    actors = identity.actors_of(conn, learner)
+    about = sa.select(assessments.c.statement).where(assessments.c.actor_key.in_(actors))
+    found = (query.get(conn, statement) for statement in conn.execute(about).scalars().all())
+    return [observe(hub, stored, around) for stored in found if stored is not None]
 
 
 def observe(hub: Hub, stored: Stored, around: Surroundings, mine: Collection[int] = ()) -> Observed:
@@ -240,7 +252,8 @@ def recompute_many(
 def _recompute(conn: sa.Connection, hub: Hub, learners: Sequence[UUID], around: Surroundings) -> dict[UUID, Recomputed]:
     observed = observations_of(conn, hub, learners, around)
     for learner in learners:
-        undertakings.bring_in_line(conn, hub, learner, observed[learner], around)
+        told = assessed(conn, hub, learner, around)
+        undertakings.bring_in_line(conn, hub, learner, observed[learner], told, around)
     return _book(conn, hub, observed, around)
 
 

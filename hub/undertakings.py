@@ -1,26 +1,41 @@
 """Where people stand with what they undertake beyond a course, and who has to do what next.
 
-A follow-up plan (RTL) is its steps, each a statement in the LRS; everything here is read from them and written down
-so that pages and lists need not read statements. Whoever recomputes a learner brings it in line, in the same
-transaction; so the order in which statements arrive makes no difference, and a void takes a step back.
+A follow-up plan (RTL) is its steps, a certification what was reported of its stages, each a statement in the LRS.
+Everything here is read from them and written down so that pages and lists need not read statements. Whoever recomputes
+a learner brings it in line, in the same transaction; so the order in which statements arrive makes no difference, and
+a void takes a step back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 import orjson
 import sqlalchemy as sa
 
+from hub import identity
 from hub.development_tables import duties, undertakings
 from hub.tables import learners
-from lrs.agents import Identifier, identifier
+from lrs.agents import Identifier, agent_key, identifier
 from lrs.database import insert_all
 from mappings import rtl
+from mappings.certification import (
+    Appeal,
+    Certificate,
+    Certification,
+    Refused,
+    Report,
+    Scheme,
+    StageStanding,
+    candidate_of,
+    judge,
+    read_report,
+    scheme_of,
+)
 from mappings.facts import Fact, Observation
 from mappings.rtl import Plan, Step, follow, item_json, item_of, owes_plan, step_of
 
@@ -28,12 +43,15 @@ if TYPE_CHECKING:
     from hub.recognition import Observed, Surroundings
     from hub.runtime import Hub
 
-RTL = "rtl"
+RTL, CERTIFICATION = "rtl", "certification"
 
 #: A plan that is owed and of which nothing was written yet.
 ASKED = "asked"
 
 OWNER, SUPERVISOR = "owner", "supervisor"
+
+#: What a statement may say of a certification.
+Told: TypeAlias = Report | Appeal | Certificate | Refused
 
 #: How a course proves that it was finished.
 _FINISHING = frozenset({"completed", "passed", "certificate"})
@@ -166,18 +184,145 @@ def _finished_on(hub: Hub, observed: Iterable[Observed]) -> date | None:
     return min(days, default=None)
 
 
+# Certifications, from statements ------------------------------------------------------------------------
+
+
+def certifications_of(
+    conn: sa.Connection, hub: Hub, learner: UUID, observed: Iterable[Observed], schemes: Iterable[Scheme]
+) -> list[Certification]:
+    """Where a learner stands in each scheme of which something was reported."""
+    return [
+        certification_of(hub, learner, scheme, told)
+        for scheme, told in reports_of(conn, hub, learner, observed, tuple(schemes))
+    ]
+
+
+def reports_of(
+    conn: sa.Connection, hub: Hub, learner: UUID, observed: Iterable[Observed], schemes: Sequence[Scheme]
+) -> list[tuple[Scheme, list[Told]]]:
+    """What was reported of a learner, by scheme."""
+    about: dict[str, tuple[Scheme, list[tuple[Observation, str]]]] = {}
+    for each in observed:
+        statement = each.observation.statement
+        # What she says of others as their assessor is not about herself.
+        if candidate_of(statement) is not None and _is_by(conn, learner, each):
+            continue
+        found = scheme_of(statement, schemes)
+        if found is not None:
+            about.setdefault(found[0].name, (found[0], []))[1].append((each.observation, found[1]))
+    vocabulary = hub.policies.vocabulary("default")
+    return [
+        (scheme, [
+            told
+            for observation, stage in listed
+            if (told := read_report(observation, scheme, stage, vocabulary, _assessor(conn, observation)))
+        ])
+        for _name, (scheme, listed) in sorted(about.items())
+    ]  # fmt: skip
+
+
+def _is_by(conn: sa.Connection, learner: UUID, each: Observed) -> bool:
+    """Whether a statement's actor is the learner, and its candidate somebody else."""
+    candidate = candidate_of(each.observation.statement)
+    who = identifier(candidate) if candidate else None
+    is_about_her = who is not None and _learner_of(conn, who) == learner
+    return identity.learner_of(conn, each.stored.actor_key) == learner and not is_about_her
+
+
+def _assessor(conn: sa.Connection, observation: Observation) -> str:
+    """Who judged: a learner's id where the hub knows the person, else the name that the provider gave; "" where the
+    statement names nobody."""
+    statement = observation.statement
+    if candidate_of(statement) is not None:
+        named = statement["actor"]
+    else:
+        named = statement.get("context", {}).get("instructor")
+    who = identifier(named) if named else None
+    if who is None:
+        return ""
+    known = _learner_of(conn, who)
+    return str(known) if known else f"{who.homepage} {who.name}".strip()
+
+
+def _learner_of(conn: sa.Connection, who: Identifier) -> UUID | None:
+    return identity.learner_of(conn, agent_key(who))
+
+
+def certification_of(hub: Hub, learner: UUID, scheme: Scheme, told: Iterable[Told]) -> Certification:
+    """Where a learner stands after everything that was reported."""
+    told = tuple(told)
+    found = judge(
+        scheme,
+        str(learner),
+        [each for each in told if isinstance(each, Report)],
+        [each for each in told if isinstance(each, Appeal)],
+        [each for each in told if isinstance(each, Certificate)],
+        timezone=hub.settings.timezone,
+    )
+    wrong = tuple(each for each in told if isinstance(each, Refused))
+    return replace(found, refused=(*found.refused, *wrong))
+
+
+def put_certification(conn: sa.Connection, hub: Hub, learner: UUID, found: Certification) -> None:
+    """Write down a certification of which something was just recorded."""
+    others = [each for each in read(conn, learner) if (each.kind, each.subject) != (CERTIFICATION, found.scheme)]
+    _replace(conn, hub, learner, [*others, _certified(found)])
+
+
+def _certified(found: Certification) -> Undertaking:
+    document = orjson.dumps(asdict(found), option=orjson.OPT_SORT_KEYS).decode()
+    return Undertaking(CERTIFICATION, found.scheme, found.standing, document)
+
+
+def parse_certification(text: str) -> Certification:
+    """The certification that a row of the read model holds."""
+    document = orjson.loads(text)
+    given = document["certificate"]
+    stages = tuple(
+        StageStanding(
+            **each
+            | {
+                "assessors": tuple(each["assessors"]),
+                "evidence": tuple(each["evidence"]),
+                "decided_at": _moment(each["decided_at"]),
+            }
+        )
+        for each in document["stages"]
+    )
+    certificate = given and Certificate(
+        **given | {"at": datetime.fromisoformat(given["at"]), "valid_until": _day(given["valid_until"])}
+    )
+    days = {name: _day(document[name]) for name in ("decided_on", "valid_until", "appeal_until")}
+    refused = tuple(Refused(**each) for each in document["refused"])
+    return Certification(**document | days | {"stages": stages, "refused": refused, "certificate": certificate or None})
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text) if text else None
+
+
 # Writing -----------------------------------------------------------------------------------------------
 
 
 def bring_in_line(
-    conn: sa.Connection, hub: Hub, learner: UUID, observed: Sequence[Observed], around: Surroundings
+    conn: sa.Connection,
+    hub: Hub,
+    learner: UUID,
+    observed: Sequence[Observed],
+    assessed: Sequence[Observed],
+    around: Surroundings,
 ) -> None:
     """Write down where a learner stands with everything that she undertakes; somebody holds her lock.
 
-    Who undertakes nothing costs one question.
+    ``assessed``: what assessors said of her. Who undertakes nothing costs one question.
     """
-    found = [_undertaking(each) for each in _plans(hub, observed, around)]
-    _replace(conn, hub, learner, found)
+    plans = [_undertaking(each) for each in _plans(hub, observed, around)]
+    certifications = certifications_of(conn, hub, learner, [*observed, *assessed], around.schemes)
+    _replace(conn, hub, learner, [*plans, *map(_certified, certifications)])
 
 
 def put_plan(conn: sa.Connection, hub: Hub, learner: UUID, found: FollowUpPlan) -> None:
@@ -223,7 +368,17 @@ def _duties(hub: Hub, learner: UUID, supervisor: str, found: Iterable[Undertakin
 
 
 def _next(hub: Hub, each: Undertaking) -> tuple[rtl.Duty, ...]:
+    if each.kind == CERTIFICATION:
+        return _renewal(hub, parse_certification(each.document))
     return next_of(hub, parse_plan(each.subject, each.document))
+
+
+def _renewal(hub: Hub, found: Certification) -> tuple[rtl.Duty, ...]:
+    """A certificate that ends is renewed before it does."""
+    if found.valid_until is None:
+        return ()
+    before = timedelta(days=hub.policies.follow_up().renew_before_days.value)
+    return (rtl.Duty("renew", OWNER, found.valid_until - before, found.valid_until),)
 
 
 def next_of(hub: Hub, found: FollowUpPlan) -> tuple[rtl.Duty, ...]:
@@ -299,6 +454,12 @@ def read(conn: sa.Connection, learner: UUID) -> tuple[Undertaking, ...]:
 def plans(conn: sa.Connection, learner: UUID) -> dict[str, FollowUpPlan]:
     """The follow-up plans of a learner by course."""
     return {each.subject: parse_plan(each.subject, each.document) for each in read(conn, learner) if each.kind == RTL}
+
+
+def certifications(conn: sa.Connection, learner: UUID) -> dict[str, Certification]:
+    """The certifications of a learner by scheme."""
+    found = (each for each in read(conn, learner) if each.kind == CERTIFICATION)
+    return {each.subject: parse_certification(each.document) for each in found}
 
 
 def duties_of(

@@ -157,6 +157,34 @@ class PlansAnswer(_Answer):
     plans: list[PlanAnswer]
 
 
+class StageAnswer(_Answer):
+    stage: str
+    unit: str = Field(description="Empty where the scheme is judged as a whole.")
+    standing: str = Field(description="open, competent or not_yet.")
+    score: float | None = Field(description="From 0 to 1.")
+    assessors: list[str]
+    evidence: list[str] = Field(description="Ids of the statements that it rests on.")
+    decided_at: datetime | None
+
+
+class CertificationAnswer(_Answer):
+    """Where an employee stands in a certification scheme."""
+
+    scheme: str
+    standing: str = Field(description="open, competent or not_yet.")
+    next_stage: str | None
+    decided_on: date | None
+    valid_until: date | None = Field(description="The last day of the certificate.")
+    number: str | None
+    appeal_until: date | None
+    stages: list[StageAnswer]
+
+
+class CertificationsAnswer(_Answer):
+    learner: LearnerName
+    certifications: list[CertificationAnswer]
+
+
 class DutyAnswer(_Answer):
     """Something that has to be done."""
 

@@ -27,6 +27,7 @@ from hub.policies import Listed as ListedPolicy
 from hub.rows import is_nip
 from hub.runtime import current
 from hub.undertakings import After, Duty, FollowUpPlan
+from mappings.certification import Certification
 from mappings.course import MILLION
 
 _PEOPLE = Tag(name="people", description="What is recognized, why, and what it rests on.")
@@ -41,6 +42,7 @@ def add_to(blueprint: APIBlueprint) -> None:
 
     get("/learners/<nip>/jp", learner_year, models.LearnerYear, _PEOPLE)
     get("/learners/<nip>/rtl", learner_plans, models.PlansAnswer, _PEOPLE)
+    get("/learners/<nip>/certifications", learner_certifications, models.CertificationsAnswer, _PEOPLE)
     get("/duties", duties, models.DutiesAnswer, _PEOPLE)
     get("/entries/<entry_id>", entry, models.EntryAnswer, _PEOPLE)
     get("/statements/<statement_id>", statement, models.StatementAnswer, _PEOPLE)
@@ -227,6 +229,33 @@ def _plan(found: FollowUpPlan) -> models.PlanAnswer:
             )
             for each in plan.refused
         ],
+    )
+
+
+def learner_certifications(path: models.LearnerPath) -> flask.Response:
+    """Where an employee stands in each certification, with the evidence."""
+    with current().db.read() as conn:
+        learner = _learner(conn, path.nip)
+        found = undertakings.certifications(conn, learner.id)
+    name = models.LearnerName(nip=learner.nip, name=learner.name)
+    listed = [_certification(each) for each in found.values()]
+    return _answer(models.CertificationsAnswer(learner=name, certifications=listed))
+
+
+def _certification(found: Certification) -> models.CertificationAnswer:
+    stages = [
+        models.StageAnswer(**asdict(each) | {"score": None if each.score is None else each.score / MILLION})
+        for each in found.stages
+    ]
+    return models.CertificationAnswer(
+        scheme=found.scheme,
+        standing=found.standing,
+        next_stage=found.next_stage,
+        decided_on=found.decided_on,
+        valid_until=found.valid_until,
+        number=found.certificate.number if found.certificate else None,
+        appeal_until=found.appeal_until,
+        stages=stages,
     )
 
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "policy": "hub.cli.policy",
     "jp": "hub.cli.jp",
     "rtl": "hub.cli.rtl",
+    "certification": "hub.cli.certification",
     "audit": "hub.cli.audit",
     "statements": "hub.cli.statements",
     "key": "hub.cli.key",

@@ -11,7 +11,8 @@ import orjson
 import sqlalchemy as sa
 
 from connectors import xapi
-from hub import accounts, catalogue, ingest, learners, plan, registry, rtl
+from hub import accounts, catalogue, certifications, ingest, learners, plan, registry, rtl
+from hub.certifications import Result
 from hub.runtime import Hub
 from lrs import statements
 from lrs.statements import Writer
@@ -29,6 +30,7 @@ READER_KEY = "demo-pembaca"
 
 PROVIDER, KNOWLEDGE = "balai-pelatihan-contoh", "kms-contoh"
 LAUNCHED = "Pelayanan Publik Digital"
+SCHEME = "certification-bkn"
 #: A classical training whose hours wait for an approved follow-up plan.
 FOLLOWED_UP = "https://belajar.contoh.example/kepemimpinan-melayani"
 
@@ -101,6 +103,7 @@ def seed(hub: Hub, tool_url: str, reader_secret: str | None = None) -> Mapping[s
         _plan(hub)
         _report(hub)
         _follow_up(hub)
+        _certification(hub)
     return registration
 
 
@@ -164,6 +167,17 @@ def _follow_up(hub: Hub) -> None:
     )
     for state in ("planned", "submitted"):
         rtl.take_step(hub, first.id, listed, state, by=first.id, items=[item])
+
+
+def _certification(hub: Hub) -> None:
+    """Somebody has passed the first two stages of a certification; the interview is still to come."""
+    with hub.db.read() as conn:
+        candidate, assessor = _learner(conn), _learner(conn, SUPERVISOR_NIP)
+        scheme = certifications.get_scheme(conn, hub, SCHEME)
+    on = hub.today() - timedelta(days=20)
+    certifications.record(hub, candidate.id, scheme, Result("cognitive-test", score=840_000, on=on))
+    reviewed = Result("portfolio-review", assessor=assessor.id, decision="competent", on=on + timedelta(days=10))
+    certifications.record(hub, candidate.id, scheme, reviewed)
 
 
 def _completed(hub: Hub, provider: str, done: Iterable[tuple[learners.Learner, Course, int]]) -> None:

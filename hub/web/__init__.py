@@ -8,6 +8,7 @@ from hub.web import (
     admin,
     audit,
     catalogue,
+    certifications,
     comparison,
     employee,
     layout,
@@ -25,6 +26,7 @@ def register(app: flask.Flask) -> None:
     """Give the application its pages."""
     layout.register(app)
     for each in (
-        session, employee, catalogue, rtl, transcripts, verify, reports, comparison, platforms, admin, picking, audit,
+        session, employee, catalogue, rtl, certifications, transcripts, verify, reports, comparison, platforms, admin,
+        picking, audit,
     ):  # fmt: skip
         app.register_blueprint(each.pages)

@@ -81,3 +81,31 @@ def rtl_next(state: str) -> str:
         "submitted": _("See the plan that waits for your supervisor"),
     }
     return str(texts.get(state, _("See the follow-up plan")))
+
+
+# Certification ---------------------------------------------------------------------------------------------
+
+
+def certification_standings() -> dict[str, str]:
+    """Where a stage, or a whole certification, stands."""
+    return {"open": _("in progress"), "competent": _("competent"), "not_yet": _("not yet competent")}
+
+
+def certification_decisions() -> dict[str, str]:
+    return {"competent": _("competent"), "not_yet": _("not yet competent")}
+
+
+def certification_refusals() -> dict[str, str]:
+    """Why a report of a certification does not count."""
+    return {
+        "unknown_stage": _("The scheme has no such stage."),
+        "unknown_unit": _("The scheme has no such unit."),
+        "before_its_turn": _("The stage before it was not passed at that time."),
+        "self_assessed": _("Nobody assesses herself or records her own result."),
+        "no_assessor": _("People decide about this stage: name the assessor."),
+        "no_decision": _("Neither a decision nor a score to decide by was given."),
+        "appeal_too_late": _("The days for an appeal are over."),
+        "nothing_to_appeal": _("There is no decision to appeal against."),
+        "wrong_source": _("It comes from a source that may not report this certification."),
+        "impossible": _("Its time, score or day cannot be."),
+    }

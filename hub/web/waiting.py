@@ -39,6 +39,8 @@ class Waiting:
 
     @property
     def url(self) -> str:
+        if self.duty.kind == undertakings.CERTIFICATION:
+            return flask.url_for("certifications.index", nip=self.learner.nip if self.learner else None)
         if self.listed is None:
             return ""
         return flask.url_for("rtl.plan_page", learner_id=self.duty.learner, course_id=self.listed.id)

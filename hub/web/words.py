@@ -423,6 +423,7 @@ def verb(iri: str, given: str) -> str:
 def actions() -> dict[str, str]:
     """What people do, as the journal names it."""
     return {
+        "certification.record": _("recorded a certification result of"),
         "connector.add": _("connected the system"),
         "connector.secret": _("changed the secret of the system"),
         "connector.sync": _("had statements fetched from"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from lrs.database import UUIDKey
+from lrs.database import UTCDateTime, UUIDKey
 
 revision = "0005"
 down_revision = "0004"
@@ -39,3 +39,18 @@ def upgrade() -> None:
     )
     op.create_index("ix_duties_who", "duties", ["who", "due_on", "learner", "kind", "subject"])
     op.create_index("ix_duties_due", "duties", ["due_on", "learner", "kind", "subject", "who"])
+    op.create_table(
+        "assessments",
+        sa.Column("actor_key", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("statement", UUIDKey(), nullable=False),
+        sa.PrimaryKeyConstraint("actor_key", "statement", name=op.f("pk_assessments")),
+    )
+    op.create_index("ix_assessments_statement", "assessments", ["statement"])
+    op.create_table(
+        "schemes",
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("added_at", UTCDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_schemes")),
+    )

@@ -269,3 +269,38 @@ def test_what_is_due_of_follow_up_plans_is_listed(wkmb: Any, prepared: Hub) -> N
     assert wkmb.json("rtl", "due", "--until", "2026-03-31") == []
     assert (plan["course"], plan["state"], plan["finished_on"]) == (asking.id, "asked", "2026-03-02")
     assert wkmb("rtl", "show", OTHER_NIP).stdout == "She owes and has no follow-up plan.\n"
+
+
+def test_certification_results_are_recorded_and_shown(wkmb: Any, prepared: Hub) -> None:
+    [scheme] = wkmb.json("certification", "schemes")
+    name = scheme["name"]
+
+    recorded = wkmb.json("certification", "record", NIP, name, "cognitive-test", "--score", "0.9", "--on", "2026-03-02")
+    line = wkmb.refused("certification", "record", NIP, name, "interview", "--decision", "competent")
+    own = wkmb.refused(
+        "certification", "record", NIP, name, "portfolio-review", "--decision", "competent", "--assessor", NIP
+    )
+    wkmb("certification", "certify", NIP, name, "--number", "SK-7", "--until", "2030-01-31")
+    [shown] = wkmb.json("certification", "show", NIP)
+
+    assert scheme["stages"] == ["cognitive-test", "portfolio-review", "interview"]
+    assert (recorded["standing"], recorded["next_stage"]) == ("open", "portfolio-review")
+    assert "no_assessor" in line
+    assert "self_assessed" in own
+    assert (shown["standing"], shown["valid_until"], shown["certificate"]["number"]) == (
+        "competent",
+        "2030-01-31",
+        "SK-7",
+    )
+    assert wkmb("certification", "show", OTHER_NIP).stdout == "She has no certification.\n"
+
+
+def test_a_scheme_is_added_once_and_never_changes(wkmb: Any, prepared: Hub) -> None:
+    text = shipped.scheme_text("certification-bkn").replace("scheme: certification-bkn", "scheme: instansi")
+    added = wkmb.json("certification", "add", wkmb.file("instansi.yaml", text))
+
+    assert added["name"] == "instansi"
+    assert "says something else" in wkmb.refused(
+        "certification", "add", wkmb.file("other.yaml", text.replace("0.7", "0.8"))
+    )
+    assert "line" in wkmb.refused("certification", "add", wkmb.file("wrong.yaml", "scheme: x\n"))

@@ -25,6 +25,9 @@ FAMILIES = {
     "confirmed": words.confirmed_marks,
     "rtl_refusal": development_texts.rtl_refusals,
     "rtl_step": development_texts.rtl_steps,
+    "certification_standing": development_texts.certification_standings,
+    "certification_decision": development_texts.certification_decisions,
+    "certification_refusal": development_texts.certification_refusals,
 }
 CODES = {**mappings_codes.CODES, "rtl_step": mappings_codes.CODES["rtl_state"]}
 
