@@ -3,17 +3,20 @@
 - A document of recognition is read by a pure function: one text is parsed once for the process.
 - A template is compiled once for the run; its code lies in the run's folder.
 - Passwords are argon2id as ever, at the least cost it has; `true_password_cost` gives back what the hub asks for.
+- SQLite does not wait for the disk here, no more than the tests' PostgreSQL does; a hub in a process of its own does.
 - An exception in a log is a plain traceback, not a picture of every variable.
 """
 
 from __future__ import annotations
 
 import functools
+import sqlite3
 
 import argon2
 import flask
 import jinja2
 import pytest
+import sqlalchemy as sa
 import structlog
 
 from hub import accounts, policies
@@ -32,8 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
     flask.Flask.jinja_options = {"bytecode_cache": jinja2.FileSystemBytecodeCache(str(compiled))}
     cheapest = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     accounts._hasher = lambda: cheapest
+    sa.event.listen(sa.pool.Pool, "checkout", _without_the_disk)
     plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+
+
+def _without_the_disk(connection: object, _entry: object, _proxy: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture
