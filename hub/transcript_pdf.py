@@ -21,6 +21,7 @@ from flask_babel import gettext as _
 
 from hub.transcripts import Paper
 from hub.web import words
+from hub.web.sources import source
 
 LANGUAGES = ("id", "en")
 
@@ -110,13 +111,14 @@ def _balance(paper: Paper) -> str:
         return str(
             _(
                 "recognized in %(year)s, of which %(credited)s JP count towards the %(target)s JP (%(source)s)",
-                year=str(said.year), credited=words.jp(said.credited_centi), target=target, source=said.target_source,
+                year=str(said.year), credited=words.jp(said.credited_centi), target=target,
+                source=source(said.target_source),
             )
         )  # fmt: skip
     return str(
         _(
             "recognized in %(year)s; the obligation is %(target)s JP (%(source)s)",
-            year=str(said.year), target=target, source=said.target_source,
+            year=str(said.year), target=target, source=source(said.target_source),
         )
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ from hub.runtime import Hub, current
 from hub.web import sheets, words
 from hub.web.layout import language
 from hub.web.sheets import Sheet, Value
+from hub.web.sources import source
 from mappings import compare
 from mappings.compare import Difference
 from mappings.policy import Policy
@@ -132,7 +133,7 @@ def xlsx_file() -> flask.typing.ResponseReturnValue:
 
 
 def _source(change: compare.Change) -> str:
-    return change.source.reference if change.source else ""
+    return source(change.source.reference) if change.source else ""
 
 
 def _taken(hub: Hub, form: str) -> tuple[Policy, Policy]:

@@ -22,7 +22,7 @@ from markupsafe import Markup
 from hub import accounts, headers
 from hub.errors import HubError
 from hub.runtime import current
-from hub.web import words
+from hub.web import sources, words
 
 #: The first is what somebody sees who never chose.
 LANGUAGES: Mapping[str, str] = {"id": "Bahasa Indonesia", "en": "English"}
@@ -70,7 +70,7 @@ def register(app: flask.Flask) -> None:
     headers.register(app)
     app.after_request(_remember_choices)
     app.context_processor(_page_values)
-    app.jinja_env.filters.update(jp=words.jp, day=day, moment=moment, instant=instant)
+    app.jinja_env.filters.update(jp=words.jp, day=day, moment=moment, instant=instant, source=sources.source)
     app.jinja_env.globals.update(icon=icon, words=words)
 
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
 
 import flask
 import pytest
 from flask_babel import Babel
+from ruamel.yaml import YAML
 
 from connectors.checks import check_clock
-from hub.web import development_texts, words
+from hub.web import development_texts, sources, words
 from mappings import codes as mappings_codes
 from mappings.rules import Check
 
@@ -35,6 +40,7 @@ CODES = {**mappings_codes.CODES, "rtl_step": mappings_codes.CODES["rtl_state"]}
 @pytest.fixture(params=["id", "en"], autouse=True)
 def language(request):
     app = flask.Flask("words")
+    app.config["BABEL_TRANSLATION_DIRECTORIES"] = str(Path(words.__file__).parents[1] / "translations")
     Babel(app, default_locale=request.param)
     with app.test_request_context():
         yield request.param
@@ -91,13 +97,38 @@ def test_a_pass_is_proved_by_a_day_or_by_a_score(language):
     assert "2026" in words.check_found(Check("passed", "met", "2026-03-01"))
 
 
-@pytest.mark.parametrize(("said", "told"), [("PT2H15M", "2 h 15 min"), ("PT45M", "45 min"), ("PT8S", "8 s")])
-def test_durations_are_told_in_hours_and_minutes(said, told):
-    assert words.duration(said) == told
+@pytest.mark.parametrize(
+    ("said", "in_english", "in_indonesian"),
+    [("PT2H15M", "2 h 15 min", "2 jam 15 menit"), ("PT45M", "45 min", "45 menit"), ("PT8S", "8 s", "8 detik")],
+)
+def test_durations_are_told_in_hours_and_minutes(language, said, in_english, in_indonesian):
+    assert words.duration(said) == (in_english if language == "en" else in_indonesian)
 
 
 def test_a_duration_without_a_fixed_length_stays_as_it_was_said():
     assert words.duration("P1M") == "P1M"
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every legal source that a document names."""
+    for name, value in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if name == "reference":
+            yield value
+        else:
+            yield from references(value)
+
+
+def test_sources_of_shipped_documents_are_told_in_the_readers_language(language):
+    yaml = YAML(typ="safe", pure=True)
+    documents = [yaml.load(path.read_text("utf-8")) for path in (files("mappings") / "policies").iterdir()]
+    said = {each for document in documents for each in references(document)}
+
+    # The English of a lazy sentence is the sentence itself.
+    if language == "en":
+        assert said == {str(each) for each in sources.SHIPPED}
+    assert {sources.source(each) == each for each in said if "at least" in each} == {language == "en"}
+    assert sources.source("Peraturan Menteri Nomor 1") == "Peraturan Menteri Nomor 1"
+    assert sources.source("") == ""
 
 
 def test_a_check_of_a_connection_falls_back_to_its_own_sentence():
