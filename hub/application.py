@@ -10,7 +10,7 @@ from typing import cast
 import flask
 import structlog
 
-from hub import api, auth, errors, ingest, lti, lti_tool, operators, web, xapi
+from hub import api, auth, errors, ingest, lti, lti_tool, operators, outcomes, web, xapi
 from hub.metrics import Metrics
 from hub.runtime import Hub, current
 from lrs.statements import Prepared
@@ -20,6 +20,7 @@ from lrs.store import Saved
 def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:
     """The web application of one hub. Two of them in one process do not notice each other."""
     metrics = metrics or Metrics()
+    metrics.watch(hub.db)
     app = flask.Flask("hub")
     app.extensions["hub"] = hub
     hub.trace.watch_app(app)
@@ -48,6 +49,8 @@ def _begin_request() -> None:
 
 def _end_request(metrics: Metrics, response: flask.Response) -> flask.Response:
     seconds = time.perf_counter() - flask.g.began
+    for what, outcome in outcomes.noted():
+        metrics.outcome(what, outcome)
     metrics.request(flask.request.endpoint, flask.request.method, response.status_code, seconds)
     return response
 

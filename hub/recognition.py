@@ -13,7 +13,7 @@ her, with her wake-ups, to the one who has her.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -411,8 +411,11 @@ def _replace_pending(conn: sa.Connection, found: Mapping[tuple[UUID, str], Seque
 # The inbox ---------------------------------------------------------------------------------------------
 
 
-def drain(hub: Hub) -> int:
-    """Recompute learners for whom wake-ups wait, at most `BATCH` wake-ups; tells how many were dealt with."""
+def drain(hub: Hub, told: Callable[[str, float], None] = lambda outcome, seconds: None) -> int:
+    """Recompute learners for whom wake-ups wait, at most `BATCH` wake-ups; tells how many were dealt with.
+
+    ``told`` hears of each learner what became of it ("done", "failed", "left" to who has her) and in how many seconds.
+    """
     with hub.db.read() as conn:
         waiting = _look(conn, hub.new_id())
         if not waiting:
@@ -429,7 +432,9 @@ def drain(hub: Hub) -> int:
     for learner, claimed in by_learner.items():
         began = perf_counter()
         with hub.trace.span("recompute", learner=str(learner), wake_ups=len(claimed)):
-            done += _settle(hub, learner, claimed, has_failed=learner in failing)
+            settled, outcome = _settle(hub, learner, claimed, has_failed=learner in failing)
+        done += settled
+        told(outcome, perf_counter() - began)
         if hub.db.commits_in_order:
             # Who waits for SQLite's one write lock sleeps between attempts: left free only for an instant between two
             # learners, it was not had for seconds by those who bring statements.
@@ -458,15 +463,16 @@ def _look_anywhere(conn: sa.Connection, pivot: UUID) -> list[_WakeUp]:
     return found
 
 
-def _settle(hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], *, has_failed: bool) -> int:
-    """Recompute one learner; tells how many wake-ups that settled."""
+def _settle(hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], *, has_failed: bool) -> tuple[int, str]:
+    """Recompute one learner; tells how many wake-ups that settled, and what became of it."""
     try:
-        return hub.db.run(partial(_recompute_claimed, hub=hub, learner=learner, claimed=claimed, heal=has_failed))
+        settled = hub.db.run(partial(_recompute_claimed, hub=hub, learner=learner, claimed=claimed, heal=has_failed))
+        return settled, "done" if settled else "left"
     except (sa.exc.OperationalError, sa.exc.InterfaceError):
         raise  # The database is away, which is nobody's failure.
     except Exception as error:  # noqa: BLE001  # one learner's trouble is hers alone: the rest must go on
         hub.db.run(partial(note_failure, hub=hub, learner=learner, error=error, claimed=claimed))
-        return len(claimed)
+        return len(claimed), "failed"
 
 
 def _recompute_claimed(conn: sa.Connection, hub: Hub, learner: UUID, claimed: Sequence[_WakeUp], heal: bool) -> int:

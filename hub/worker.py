@@ -36,11 +36,11 @@ PATIENCE_SECONDS = 2.0
 
 def run(hub: Hub, stopping: threading.Event, metrics: Metrics) -> None:
     """Work until ``stopping`` is set; what is under way then is finished."""
-    with _polling(hub, stopping):
+    metrics.watch(hub.db)
+    with _polling(hub, stopping, metrics):
         house_at, replayer = hub.clock(), Replayer(hub)
         while not stopping.is_set():
-            worked = _attempt("recognition", lambda: recognition.drain(hub), stopping)
-            metrics.recomputed(worked)
+            worked = _attempt("recognition", lambda: recognition.drain(hub, metrics.recomputed), stopping)
             # A few learners at a time, so that a replay keeps nobody waiting whose statements just came.
             worked += _attempt("replay", replayer.step, stopping)
             if hub.clock() >= house_at:
@@ -77,11 +77,16 @@ def _rotate_keys(hub: Hub) -> None:
 
 
 @contextmanager
-def _polling(hub: Hub, stopping: threading.Event) -> Iterator[None]:
+def _polling(hub: Hub, stopping: threading.Event, metrics: Metrics) -> Iterator[None]:
     sync = pulls.create_sync(hub, stopping.is_set)
     passback = Passback(hub)
+
+    def pull(connector: int) -> None:
+        with hub.trace.span("pull", connector=connector):
+            metrics.pulled(sync.run(connector))
+
     both = (
-        Polling(pulls.due(hub), sync.run, interval=1.0),
+        Polling(pulls.due(hub), pull, interval=1.0),
         Polling(passback.due, passback.run, interval=1.0, threads=2),
     )
     for polling in both:

@@ -19,6 +19,7 @@ import flask
 import orjson
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, TooManyRequests, Unauthorized
 
+from hub import outcomes
 from hub.bodies import read_body
 from hub.xapi_call import (
     VERSION_HEADER,
@@ -138,6 +139,7 @@ def _serve(hub: Services, resource: str) -> flask.Response:
         response = _dispatch(hub, resource, call)
     except (LRSError, HTTPException) as error:
         response = _refusal(error)
+        outcomes.note(f"xapi:{resource if resource in _RESOURCES else 'other'}", type(error).__name__)
     if through is not None:
         response.headers[_CONSISTENT_THROUGH] = _iso(through)
     return _with_headers(response, version)

@@ -10,6 +10,7 @@ import flask
 import orjson
 from sqlalchemy import Connection
 
+from hub import outcomes
 from hub.lti import lineitems, scores
 from hub.lti.lineitems import Filters, LineItem
 from hub.lti.numbers import to_json
@@ -97,6 +98,7 @@ def post_score(context: str, item: str) -> flask.Response:
     score = scores.parse_score(value)
     if scores.accept(call.hub, call.tool, call.course, found, score, body) is Decision.OLDER:
         raise ServiceRefused(409, "timestamp", "A newer score of this person is stored for this line item.")
+    outcomes.note("score", "accepted")
     # Exactly 200: a Moodle sends a score again that was answered in any other way.
     return flask.Response(status=200, content_type="application/json")
 

@@ -21,7 +21,7 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import accounts, learners, registry
+from hub import accounts, learners, outcomes, registry
 from hub.bodies import read_body
 from hub.errors import HubError, NotFound
 from hub.lti import claims, idtoken, keys, launches, lineitems, pickings, refusals
@@ -107,6 +107,7 @@ class Login:
             version=self._version,
         )
         token = self._keys.sign(hub, seen.key or keys.ensure(hub), idtoken.resource_link_claims(message))
+        outcomes.note("launch", "opened")
         log.info("launched", launch=str(launch.id), tool=tool.name, course=launch.course)
         return _form_post(tool, request.redirect_uri, {"id_token": token, "state": request.state})
 
@@ -223,6 +224,7 @@ def _deployment(conn: sa.Connection, deployment: int) -> Deployment | None:
 def _page(refusal: Refusal | None, tool: Tool | None = None) -> HubError:
     """What the person sees where the tool cannot be told."""
     assert refusal is not None  # noqa: S101
+    outcomes.note("launch", refusal.check)
     log.info("launch_refused", check=refusal.check, error=refusal.error)
     if tool is not None:
         refusals.note(current(), tool, "launch", refusal.check, refusal.error, refusal.why)
@@ -234,6 +236,7 @@ def _page(refusal: Refusal | None, tool: Tool | None = None) -> HubError:
 def _error(request: AuthenticationRequest, tool: Tool, refusal: Refusal | None) -> flask.Response:
     """Tell the tool, at its validated address (Security Framework 1.0 section 5.1.1.5)."""
     assert refusal is not None  # noqa: S101
+    outcomes.note("launch", refusal.check)
     log.info("launch_refused", check=refusal.check, error=refusal.error, tool=tool.name)
     refusals.note(current(), tool, "launch", refusal.check, refusal.error, refusal.why)
     fields = {"error": refusal.error, "error_description": refusal.why}

@@ -10,7 +10,7 @@ import orjson
 import structlog
 from werkzeug.exceptions import HTTPException
 
-from hub import limits
+from hub import limits, outcomes
 from hub.bodies import read_body
 from hub.lti import keys, refusals, registering, signed, tokens, variables
 from hub.lti.registering import RegistrationRefused
@@ -134,6 +134,7 @@ def _read_form() -> dict[str, str] | TokenRefused:
 
 
 def _refusal(refused: TokenRefused) -> flask.Response:
+    outcomes.note("token", refused.check)
     log.info("token_refused", check=refused.check, error=refused.error)
     if refused.tool is not None:
         refusals.note(current(), refused.tool, "token", refused.check, refused.error, refused.why)

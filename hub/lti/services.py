@@ -16,7 +16,7 @@ import flask
 import orjson
 import sqlalchemy as sa
 
-from hub import registry
+from hub import outcomes, registry
 from hub.bodies import read_body
 from hub.errors import problem
 from hub.lti import tokens
@@ -46,6 +46,7 @@ class Call:
 
 def answer_refusal(error: ServiceRefused) -> flask.Response:
     """The refusal as the tool reads it."""
+    outcomes.note("service", error.code)
     response = problem(error.status, error.code, HTTPStatus(error.status).phrase, error.detail)
     response.headers.update(error.headers)
     return response

@@ -105,7 +105,8 @@ def _check_login(hub: Hub, given: Mapping[str, str]) -> LaunchRefused | None:
             return LaunchRefused(name, _("The platform sent no %(name)s.", name=name))
     for name, value in given.items():
         if len(value) > LONGEST:
-            return LaunchRefused(name[:40], _("%(name)s is too long.", name=name[:40]))
+            # Not by the name that the sender chose: checks are counted by theirs.
+            return LaunchRefused("parameter", _("%(name)s is too long.", name=name[:40]))
     if not is_ours(hub, given["target_link_uri"]):
         why = _("target_link_uri is %(value)s, which is no address of the hub.", value=shown(given["target_link_uri"]))
         return LaunchRefused("target_link_uri", why)

@@ -10,6 +10,7 @@ import structlog
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
+from hub import outcomes
 from hub.bodies import read_body
 from hub.errors import HubError
 from hub.lti_tool import cookies, frames
@@ -49,6 +50,7 @@ def browser() -> str:
 
 def refused(what: str, found: LaunchRefused) -> flask.Response:
     """The page that says which check failed, and why."""
+    outcomes.note("tool_launch", found.check)
     log.info("tool_launch_refused", step=what, check=found.check, why=found.why)
     page = flask.render_template("lti_tool/refused.html", refused=found)
     return flask.Response(page, HTTPStatus.BAD_REQUEST, content_type="text/html; charset=utf-8")

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 import structlog
 from flask_babel import gettext as _
 
-from hub import accounts, headers, learners, limits
+from hub import accounts, headers, learners, limits, outcomes
 from hub.errors import HubError
 from hub.lti import keys, launches
 from hub.lti_tool import cookies, entry, frames, logins, people, platforms, registering
@@ -150,6 +150,7 @@ def _go(hub: Hub, launch: Launch, learner: UUID, session: bytes) -> flask.typing
 
 
 def _accepted(hub: Hub, outcome: Accepted, state: str) -> flask.typing.ResponseReturnValue:
+    outcomes.note("tool_launch", "accepted")
     log.info("tool_launched", platform=outcome.platform.name, deployment=outcome.launch.deployment_id)
     if outcome.launch.is_deep_linking:
         return flask.redirect(flask.url_for("lti_tool.select", state=state), HTTPStatus.SEE_OTHER)
