@@ -104,8 +104,10 @@ def _is_secret(hub: Hub, row: sa.Row[tuple[object, ...]], secret: str) -> bool:
 
 def _launch(hub: Hub, launch: UUID, secret: str) -> Caller:
     columns = (launches.c.token, launches.c.token_until, launches.c.actor, launches.c.registration, launches.c.activity)
-    query = sa.select(*columns, tools.c.connector, tools.c.disabled).join_from(
-        launches, tools, tools.c.id == launches.c.tool
+    # Plain content has no tool, and says itself whose it is.
+    owner = sa.func.coalesce(tools.c.connector, launches.c.connector).label("connector")
+    query = sa.select(*columns, owner, tools.c.disabled).join_from(
+        launches, tools, tools.c.id == launches.c.tool, isouter=True
     )
     with hub.db.read() as conn:
         row = conn.execute(query.where(launches.c.id == launch)).first()

@@ -6,6 +6,7 @@ of the hub and goes on to the provider, so a page with such a form names the pro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 import flask
@@ -21,15 +22,26 @@ def allow_form_action(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme in ("http", "https") and parts.netloc:
         origins: set[str] = flask.g.setdefault("form_actions", set())
-        # What is behind the @ of a netloc is the host; a source expression has no user.
-        origins.add(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}")
+        origins.add(_origin(url))
+
+
+def allow_frames(urls: Iterable[str], *, internal: bool) -> None:
+    """Let this page show another system's pages in a frame; from the first one they go on to hosts of their own."""
+    flask.g.frames = ["'self'", *sorted({_origin(url) for url in urls}), "https:", *(["http:"] if internal else [])]
+
+
+def _origin(url: str) -> str:
+    """Scheme and host; what is behind the @ of a netloc is the host, a source expression has no user."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def content_security_policy() -> str:
     """The policy of this answer."""
     form_actions = " ".join(["'self'", *sorted(flask.g.get("form_actions", ()))])
+    frames = f"frame-src {' '.join(flask.g.frames)}; " if "frames" in flask.g else ""
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        f"default-src 'none'; {frames}script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
         f"connect-src 'self'; form-action {form_actions}; base-uri 'none'; frame-ancestors 'self'"
     )
 

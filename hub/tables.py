@@ -310,7 +310,7 @@ rate_limits = sa.Table(
 
 #: A launch of a course at a tool. The hint, the fetch and the token are single-use or short-lived, and only digests
 #: of what is secret lie here. ``actor`` is JSON. ``document_target``: "iframe" where the course is shown inside the
-#: hub's own page, else a window of its own.
+#: hub's own page, else a window of its own. ``connector``: whose plain content it is, where there is no tool.
 launches = sa.Table(
     "launches",
     metadata,
@@ -326,6 +326,7 @@ launches = sa.Table(
     sa.Column("target_link_uri", sa.Text, nullable=False),
     sa.Column("locale", sa.String(8), nullable=False),
     sa.Column("document_target", sa.String(8)),
+    sa.Column("connector", sa.Integer),
     sa.Column("created_at", UTCDateTime, nullable=False),
     sa.Column("hint_used_at", UTCDateTime),
     sa.Column("fetch_secret", sa.LargeBinary(32)),

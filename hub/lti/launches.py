@@ -11,7 +11,7 @@ import base64
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -34,8 +34,18 @@ if TYPE_CHECKING:
 #: The tool's login has to come back within this time; later a launch is a stale bookmark, or an attack.
 HINT_LIFE = timedelta(minutes=5)
 
+#: A provider's system that has not asked for a launch after this time is down or slow; how long that is worth saying.
+PATIENCE = timedelta(seconds=10)
+UNANSWERED = timedelta(hours=1)
+
 #: How long a course may report about one launch.
 TOKEN_LIFE = timedelta(hours=8)
+
+#: The custom parameter of a course that says: it is plain content, opened without LTI.
+PLAIN = ("launch", "cmi5")
+
+#: In place of the number of a tool and of a deployment, for plain content.
+NOWHERE = 0
 
 _HINT = "launch-hint"
 _FETCH = "launch-fetch"
@@ -96,33 +106,86 @@ class FetchRefused:
 
 @dataclass(frozen=True, slots=True)
 class _Target:
+    """What is opened. Plain content has neither tool nor deployment, and its ``connector`` says whose it is."""
+
     course_id: int
     course: Course
-    tool: Tool
-    deployment: Deployment
+    tool: Tool | None = None
+    deployment: Deployment | None = None
+    connector: int | None = None
 
 
-def start(hub: Hub, *, learner: UUID, session: bytes, course_id: int, locale: str) -> str | LaunchRefused:
-    """Begin a launch: where to send the browser, or why not.
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A launch that was begun: where the browser goes now; ``framed``: the tool, where that is inside our page."""
 
-    The address is the tool's login with the parameters of a third-party initiated login (1EdTech Security Framework
-    1.0 section 5.1.1.1, LTI 1.3 Core section 4.1).
-    """
+    url: str
+    course: Course
+    framed: Tool | None = None
+
+
+def start(
+    hub: Hub, *, learner: UUID, session: bytes, course_id: int, locale: str, in_window: bool = True
+) -> Started | LaunchRefused:
+    """Begin a launch, or why not. ``in_window``: in the whole window, also where the tool's courses open in a frame."""
     with hub.db.read() as conn:
         target = _find_target(conn, hub, course_id)
     if isinstance(target, LaunchRefused):
         return target
-    launch_id = hub.new_id()
-    hub.db.run(lambda conn: _write(conn, hub, target, launch_id, learner, session, locale))
+    tool = target.tool
+    is_framed = tool is not None and tool.framed and not in_window
+    begun = _Begun(hub.new_id(), learner, session, locale, is_framed)
+    if tool is None or target.deployment is None:
+        return _start_plain(hub, target, begun)
+    hub.db.run(lambda conn: _write(conn, hub, target, begun))
+    url = _login_url(hub, tool, target.deployment, target.course, begun)
+    return Started(url, target.course, tool if is_framed else None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """Who begins a launch, and how."""
+
+    id: UUID
+    learner: UUID
+    session: bytes
+    locale: str
+    is_framed: bool
+
+
+def _login_url(hub: Hub, tool: Tool, deployment: Deployment, course: Course, begun: _Begun) -> str:
+    """The tool's login with the parameters of a third-party initiated login (1EdTech Security Framework 1.0 section
+    5.1.1.1, LTI 1.3 Core section 4.1).
+
+    In a frame the hub's page around it keeps data for the tool, whose cookies browsers may keep back there (LTI OIDC
+    Login with LTI Client Side postMessages 0.1).
+    """
     parameters = {
         "iss": hub.base_url,
-        "login_hint": str(learner),
-        "target_link_uri": target.course.launch_url,
-        "lti_message_hint": hub.keyring.sign(_HINT, str(launch_id), hub.clock() + HINT_LIFE),
-        "client_id": target.tool.client_id,
-        "lti_deployment_id": target.deployment.deployment_id,
+        "login_hint": str(begun.learner),
+        "target_link_uri": course.launch_url,
+        "lti_message_hint": hub.keyring.sign(_HINT, str(begun.id), hub.clock() + HINT_LIFE),
+        "client_id": tool.client_id,
+        "lti_deployment_id": deployment.deployment_id,
     }
-    return with_parameters(target.tool.login_url, parameters)
+    if begun.is_framed:
+        parameters["lti_storage_target"] = "_parent"
+    return with_parameters(tool.login_url, parameters)
+
+
+def _start_plain(hub: Hub, target: _Target, begun: _Begun) -> Started:
+    """Content without LTI is opened with cmi5's query (section 8.1), and reports with the token that it fetches."""
+    secret = base64.urlsafe_b64encode(hub.random(24)).decode()
+    opened = {"hint_used_at": hub.clock(), "fetch_secret": hub.keyring.digest(_FETCH, secret)}
+    hub.db.run(lambda conn: _write(conn, hub, target, begun, **opened))
+    parameters = {
+        "endpoint": f"{hub.base_url}/xapi/",
+        "fetch": _fetch_url(hub, begun.id, secret),
+        "actor": orjson.dumps(xapi.account(hub.base_url, str(begun.learner))).decode(),
+        "registration": str(registration_id(hub, begun.learner, target.course.id)),
+        "activityId": target.course.id,
+    }
+    return Started(with_parameters(target.course.launch_url, parameters), target.course)
 
 
 def read_hint(hub: Hub, hint: str) -> UUID | None:
@@ -153,6 +216,22 @@ def find(conn: sa.Connection, launch_id: UUID) -> Launch | None:
     return None if row is None else Launch(**row._mapping)
 
 
+def unanswered(conn: sa.Connection, learner: UUID, course_id: int, now: datetime) -> datetime | None:
+    """When the learner last began this course without its provider's system ever coming back for it.
+
+    None where it came, where there is still time, or where it is long ago.
+    """
+    last = sa.select(launches.c.created_at, launches.c.hint_used_at).join_from(
+        enrollments, launches, launches.c.id == enrollments.c.launch
+    )
+    mine = last.where(enrollments.c.learner == learner, enrollments.c.course == course_id)
+    row = conn.execute(mine.order_by(enrollments.c.last_at.desc()).limit(1)).first()
+    if row is None or row.hint_used_at is not None or not PATIENCE <= now - row.created_at <= UNANSWERED:
+        return None
+    at: datetime = row.created_at
+    return at
+
+
 def is_enrolled(conn: sa.Connection, learner: UUID, context: Context) -> bool:
     """Whether the learner may be launched and graded in that context."""
     return conn.execute(_ENROLLMENT, _enrollment_key(learner, context)).first() is not None
@@ -175,7 +254,11 @@ def consume(conn: sa.Connection, hub: Hub, launch: Launch, fetch_secret: str) ->
 
 def fetch_url(hub: Hub, launch: Launch, secret: str) -> str:
     """Where the course gets its token for the LRS, once."""
-    return f"{hub.base_url}/lti/platform/fetch/{launch.id}/{secret}"
+    return _fetch_url(hub, launch.id, secret)
+
+
+def _fetch_url(hub: Hub, launch_id: UUID, secret: str) -> str:
+    return f"{hub.base_url}/lti/platform/fetch/{launch_id}/{secret}"
 
 
 def fetch_token(hub: Hub, launch_id: UUID, secret: str) -> str | FetchRefused:
@@ -218,6 +301,8 @@ def _find_target(conn: sa.Connection, hub: Hub, course_id: int) -> _Target | Lau
             "not_launchable", _("This course cannot be opened from here. Ask its provider how to join.")
         )
     connector = registry.find_connector(conn, listed.course.provider)
+    if connector is not None and is_plain(listed.course):
+        return _Target(listed.id, listed.course, connector=connector.id)
     tool = None if connector is None else registry.tool_of_connector(conn, connector.id)
     if tool is None:
         return LaunchRefused("no_tool", _("The provider's system is not connected yet. Tell an administrator."))
@@ -233,6 +318,11 @@ def _find_target(conn: sa.Connection, hub: Hub, course_id: int) -> _Target | Lau
     return _Target(listed.id, listed.course, tool, deployment)
 
 
+def is_plain(course: Course) -> bool:
+    """Whether the course is opened with cmi5's query, not by LTI."""
+    return PLAIN in course.custom
+
+
 def deployment_for(course: Course, deployments: tuple[Deployment, ...]) -> Deployment | None:
     """The tenant that gives the course: the one that it names, else the tool's first."""
     if not course.deployment:
@@ -240,32 +330,34 @@ def deployment_for(course: Course, deployments: tuple[Deployment, ...]) -> Deplo
     return next((each for each in deployments if course.deployment in (each.name, each.deployment_id)), None)
 
 
-def _write(
-    conn: sa.Connection, hub: Hub, target: _Target, launch_id: UUID, learner: UUID, session: bytes, locale: str
-) -> None:
+def _write(conn: sa.Connection, hub: Hub, target: _Target, begun: _Begun, **opened: Any) -> None:
     now = hub.clock()
-    registration = registration_id(hub, learner, target.course.id)
+    registration = registration_id(hub, begun.learner, target.course.id)
+    deployment = NOWHERE if target.deployment is None else target.deployment.id
     row = {
-        "id": launch_id,
-        "learner": learner,
-        "session": session,
-        "tool": target.tool.id,
-        "deployment": target.deployment.id,
+        "id": begun.id,
+        "learner": begun.learner,
+        "session": begun.session,
+        "tool": NOWHERE if target.tool is None else target.tool.id,
+        "deployment": deployment,
         "course": target.course_id,
         "activity": target.course.id,
-        "actor": orjson.dumps(xapi.account(hub.base_url, str(learner))).decode(),
+        "actor": orjson.dumps(xapi.account(hub.base_url, str(begun.learner))).decode(),
         "registration": registration,
         "target_link_uri": target.course.launch_url,
-        "locale": locale,
+        "locale": begun.locale,
+        "document_target": "iframe" if begun.is_framed else None,
+        "connector": target.connector,
         "created_at": now,
+        **opened,
     }
     insert_all(conn, launches, [row])
     enrollment = {
-        "learner": learner,
-        "deployment": target.deployment.id,
+        "learner": begun.learner,
+        "deployment": deployment,
         "course": target.course_id,
         "registration": registration,
-        "launch": launch_id,
+        "launch": begun.id,
         "first_at": now,
         "last_at": now,
     }

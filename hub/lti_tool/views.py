@@ -140,8 +140,8 @@ def _go(hub: Hub, launch: Launch, learner: UUID, session: bytes) -> flask.typing
     """
     if launch.course is not None and not frames.is_framed():
         begun = launches.start(hub, learner=learner, session=session, course_id=launch.course, locale=layout.language())
-        if isinstance(begun, str):
-            return flask.redirect(begun, HTTPStatus.SEE_OTHER)
+        if isinstance(begun, launches.Started):
+            return flask.redirect(begun.url, HTTPStatus.SEE_OTHER)
         flask.flash(begun.why, "warning")
     return flask.redirect(destination(launch), HTTPStatus.SEE_OTHER)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import flask
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import accounts, learners, ledger, plan, rtl, undertakings
+from hub import accounts, headers, learners, ledger, plan, registry, rtl, undertakings
 from hub.catalogue import Listed, Snapshot, expected_centi_jp
 from hub.errors import NotFound, Refused
 from hub.lti import launches
@@ -160,11 +160,27 @@ def launch(course_id: int) -> flask.typing.ResponseReturnValue:
         detail = _("Courses are started by employees; your account belongs to none.")
         raise Refused("no_learner", detail, action=_("Sign in with your own account to learn."))
     outcome = launches.start(
-        hub, learner=session.learner, session=session.id, course_id=course_id, locale=layout.language()
+        hub,
+        learner=session.learner,
+        session=session.id,
+        course_id=course_id,
+        locale=layout.language(),
+        in_window=bool(flask.request.form.get("window")),
     )
     if isinstance(outcome, launches.LaunchRefused):
         return _show(course_id, refused=outcome)
-    return flask.redirect(outcome, 303)
+    if outcome.framed is None:
+        return flask.redirect(outcome.url, 303)
+    return _frame(outcome, outcome.framed, course_id)
+
+
+def _frame(started: launches.Started, tool: registry.Tool, course_id: int) -> flask.typing.ResponseReturnValue:
+    """The course inside a page of the hub's, with the way out of it where frames or cookies fail."""
+    headers.allow_form_action(tool.login_url)
+    headers.allow_frames([tool.login_url, *tool.redirect_uris, started.course.launch_url], internal=tool.internal)
+    return flask.render_template(
+        "catalogue/frame.html", url=started.url, course=started.course, course_id=course_id, texts=texts
+    )
 
 
 def _show(course_id: int, refused: launches.LaunchRefused | None = None) -> flask.typing.ResponseReturnValue:
@@ -215,6 +231,7 @@ class MyCourse:
     is_planned: bool
     hours: tuple[overview.Hour, ...]
     todos: tuple[overview.Todo, ...]
+    unanswered: datetime | None
     plan_url: str
     plan_state: str
 
@@ -239,6 +256,7 @@ def _mine(conn: sa.Connection, hub: Hub, listed: Listed) -> MyCourse | None:
             if hour.is_live and hour.entry.course == listed.course.id
         ),
         todos=overview.todos((each for each in year.pending if each.course == listed.course.id), courses, plans),
+        unanswered=launches.unanswered(conn, learner.id, listed.id, hub.clock()),
         plan_url=flask.url_for("rtl.plan_page", learner_id=learner.id, course_id=listed.id) if owes else "",
         plan_state=plans.get(listed.course.id, undertakings.ASKED),
     )

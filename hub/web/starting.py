@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from hub import accounts, headers, registry
 from hub.catalogue import Listed
+from hub.lti import launches
 
 
 def startable(conn: sa.Connection, listed: Iterable[Listed]) -> frozenset[int]:
@@ -21,9 +22,10 @@ def startable(conn: sa.Connection, listed: Iterable[Listed]) -> frozenset[int]:
         return frozenset()
     wanted = [each for each in listed if each.course.launch_url]
     launchers = registry.launchers(conn) if wanted else {}
-    found = [each for each in wanted if each.course.provider in launchers]
-    for provider in {each.course.provider for each in found}:
-        headers.allow_form_action(launchers[provider].login_url)
+    found = [each for each in wanted if each.course.provider in launchers or launches.is_plain(each.course)]
+    for course in (each.course for each in found):
+        is_plain = launches.is_plain(course)
+        headers.allow_form_action(course.launch_url if is_plain else launchers[course.provider].login_url)
     return frozenset(each.id for each in found)
 
 

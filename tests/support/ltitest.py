@@ -198,11 +198,11 @@ class World:
         """The login address with which a launch begins."""
         session = self.session_of(browser or self.browser)
         assert session.learner is not None
-        url = launches.start(
+        started = launches.start(
             self.hub, learner=session.learner, session=session.id, course_id=course or self.courses[0], locale="id"
         )
-        assert isinstance(url, str), url
-        return url
+        assert isinstance(started, launches.Started), started
+        return started.url
 
     def request(self, login_url: str | None = None, tool: ToolSide | None = None, **changed: Any) -> dict[str, str]:
         """The authentication request that a tool makes of a login; None as a change takes a parameter out."""

@@ -20,6 +20,7 @@ def upgrade() -> None:
     op.add_column("deployments", sa.Column("names", sa.Boolean(create_constraint=False), nullable=True))
     op.add_column("tools", sa.Column("framed", sa.Boolean(create_constraint=False), nullable=True))
     op.add_column("launches", sa.Column("document_target", sa.String(length=8), nullable=True))
+    op.add_column("launches", sa.Column("connector", sa.Integer(), nullable=True))
     op.create_table(
         "refusals",
         sa.Column("tool", sa.Integer(), autoincrement=False, nullable=False),

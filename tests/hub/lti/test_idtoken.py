@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import base64
+import html
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import orjson
 import pytest
 from joserfc import jws
 
 from hub import auth, registry
-from hub.lti import keys, variables
+from hub.lti import keys, launches, variables
 from hub.tables import signing_keys
-from ltitest import AGS, BASE, CLAIM, NIPS, NRPS, SCOPE, World
+from ltitest import AGS, BASE, CLAIM, NIPS, NRPS, SCOPE, Page, World
 
 LEARNER = "http://purl.imsglobal.org/vocab/lis/v2/membership#Learner"
 
@@ -368,3 +371,66 @@ def test_i18_on_schedule_the_next_key_is_published_a_day_before_it_signs(world: 
         world.clock.advance(hours=10)
     assert signed == [old] * 3 + [made[0].kid] * 3
     assert published(world) == [made[0].kid]
+
+
+def test_plain_content_gets_cmi5_s_query_and_a_token_once(world: World) -> None:
+    """The course says so; what it reports with the token is its provider's."""
+    with world.hub.db.write() as conn:
+        kms = registry.add_connector(conn, world.hub, "kms", "xapi-push", by="test")
+    course = world.add_course("kms", launch_url="https://kms.example/article?id=7", custom=(("launch", "cmi5"),))
+    assert "https://kms.example" in world.browser.get(f"/courses/{course}").headers["Content-Security-Policy"]
+
+    url = world.begin(course)
+
+    assert url.startswith("https://kms.example/article?id=7&")
+    told = dict(parse_qsl(urlsplit(url).query))
+    assert told.keys() == {"id", "endpoint", "fetch", "actor", "registration", "activityId"}
+    assert (told["endpoint"], told["activityId"]) == (f"{BASE}/xapi/", "https://kms.example/course/1")
+    first, second = fetch(world, told["fetch"]), fetch(world, told["fetch"])
+    assert second["error-code"] == "1"
+    statement = {
+        "actor": orjson.loads(told["actor"]),
+        "verb": {"id": "http://adlnet.gov/expapi/verbs/completed"},
+        "object": {"id": told["activityId"]},
+        "context": {"registration": told["registration"]},
+    }
+    headers = {"Authorization": f"Basic {first['auth-token']}", "X-Experience-API-Version": "1.0.3"}
+    answer = world.new_browser().post("/xapi/statements", json=statement, headers=headers)
+    assert answer.status_code == 200, answer.text
+    assert auth.authenticate(world.hub, headers["Authorization"]).writer.owner == kms.id
+    with world.hub.db.read() as conn:
+        assert launches.unanswered(conn, world.learner, course, world.clock.now + timedelta(minutes=1)) is None
+
+
+def test_a_framed_launch_says_so_and_names_where_the_tool_may_keep_data(world: World) -> None:
+    tool = world.add_tool("bkn", world.keys[1], framed=True)
+    course = world.add_course("bkn")
+    page = f"/courses/{course}"
+    found = re.search(r'name="csrf_token" value="([^"]+)"', world.browser.get(page).text)
+    assert found
+
+    framed = world.browser.post(f"{page}/launch", data={"csrf_token": found[1]})
+    whole = world.browser.post(f"{page}/launch", data={"csrf_token": found[1], "window": "yes"})
+
+    assert framed.status_code == 200
+    assert "frame-src 'self' https://bkn.example https:;" in framed.headers["Content-Security-Policy"]
+    url = html.unescape(re.search(r'<iframe[^>]* src="([^"]+)"', framed.text)[1])  # type: ignore[index]
+    assert dict(parse_qsl(urlsplit(url).query))["lti_storage_target"] == "_parent"
+    answer = Page(world.browser.get("/lti/platform/auth", query_string=world.request(url, tool)))
+    claims = world.read_token(answer.fields["id_token"])
+    assert claims[CLAIM + "launch_presentation"]["document_target"] == "iframe"
+    assert whole.status_code == 303
+    assert "lti_storage_target" not in whole.headers["Location"]
+
+
+def test_a_provider_that_never_came_back_is_told_to_the_learner(world: World) -> None:
+    world.begin()
+    page = f"/courses/{world.courses[0]}"
+    assert "tidak menjawab" not in world.browser.get(page).text
+
+    world.clock.advance(minutes=1)
+
+    assert "tidak menjawab" in world.browser.get(page).text
+    world.launch()
+    world.clock.advance(minutes=1)
+    assert "tidak menjawab" not in world.browser.get(page).text

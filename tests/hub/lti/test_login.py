@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from hub import registry
 from hub.lti import launches
-from hub.lti.launches import LaunchRefused
+from hub.lti.launches import LaunchRefused, Started
 from hub.tables import deployments, enrollments
 from ltitest import BASE, NIPS, Page, World
 
@@ -35,7 +35,7 @@ def refused_with_a_page(answer: TestResponse) -> None:
     assert "lti.js" not in answer.text
 
 
-def start(world: World, course: int) -> str | LaunchRefused:
+def start(world: World, course: int) -> Started | LaunchRefused:
     session = world.session_of(world.browser)
     return launches.start(world.hub, learner=world.learner, session=session.id, course_id=course, locale="id")
 
