@@ -52,7 +52,7 @@ def test_the_answer_names_the_version_of_the_request(lrs: Visitor, sent: str, an
 @pytest.mark.parametrize("version", [None, "0.9", "1.1.0", "3.0.0", "x"])
 @pytest.mark.parametrize("resource", ["statements", "agents", "activities/state"])
 def test_a_request_without_a_version_is_refused(lrs: Visitor, version: str | None, resource: str) -> None:
-    """XAPI-00331."""
+    """XAPI-00321, XAPI-00331."""
     response = lrs.using(version=version).send("GET", resource)
 
     assert response.status_code == 400
@@ -76,7 +76,7 @@ def test_about_is_open_and_lists_every_version(lrs: Visitor) -> None:
 
 @pytest.mark.parametrize("header", ["", "Basic", "Basic !!!", "Bearer x", "Basic YWxsOndyb25n", "Basic YWxs"])
 def test_a_bad_credential_is_401(lrs: Visitor, header: str) -> None:
-    """XAPI-00334."""
+    """XAPI-00334, XAPI-00335."""
     response = lrs.send("GET", "statements", headers={"Authorization": header})
 
     assert response.status_code == 401
@@ -177,6 +177,7 @@ def test_consistent_through_is_there_for_whoever_is_refused_at_the_door(lrs: Vis
 
 
 def test_what_is_put_comes_back_byte_for_byte(either: Visitor) -> None:
+    """XAPI-00139 to XAPI-00145, XAPI-00159; XAPI-00024, XAPI-00097: and with what the LRS sets."""
     text = '{ "result":{"score":{"raw":1.50E+1}},' + json.dumps(statement(id=None))[1:]
     statement_id = "fd41c918-b88b-4b20-a0a5-a4c32391aaa0"
 
@@ -192,13 +193,15 @@ def test_what_is_put_comes_back_byte_for_byte(either: Visitor) -> None:
 
 
 def test_post_answers_the_ids_in_order(either: Visitor) -> None:
-    """XAPI-00146."""
+    """XAPI-00146, XAPI-00147; XAPI-00026: one that has no id is given one."""
     batch = [statement() for _ in range(3)]
 
-    response = either.post(*batch)
+    response = either.post(*batch, statement(id=None))
 
     assert response.status_code == 200
-    assert response.get_json() == [each["id"] for each in batch]
+    *named, made = response.get_json()
+    assert named == [each["id"] for each in batch]
+    assert either.send("GET", "statements", {"statementId": made}).get_json()["id"] == made
 
 
 def test_a_batch_is_stored_whole_or_not_at_all_and_every_problem_named(either: Visitor) -> None:
@@ -323,7 +326,7 @@ def test_a_bad_question_is_400(either: Visitor, parameters: dict[str, str]) -> N
 
 
 def test_more_leads_through_every_page_with_its_filters(either: Visitor) -> None:
-    """XAPI-00108, XAPI-00111."""
+    """XAPI-00108 to XAPI-00114, XAPI-00154, XAPI-00166, XAPI-00173."""
     wanted = [statement() for _ in range(7)]
     either.post(*wanted, statement(actor=BUDI))
 
@@ -343,7 +346,7 @@ def test_more_is_for_the_credential_that_asked(lrs: Visitor) -> None:
 
 
 def test_formats(either: Visitor) -> None:
-    """XAPI-00168 to XAPI-00171."""
+    """XAPI-00168 to XAPI-00172."""
     for tag in ("en-US", "id"):
         either.post(statement(object={"id": COURSE, "definition": {"name": {tag: tag}}}, actor={**ALICE, "name": "A"}))
 
@@ -358,7 +361,7 @@ def test_formats(either: Visitor) -> None:
 
 
 def test_activities_and_agents(either: Visitor) -> None:
-    """XAPI-00237 to XAPI-00253."""
+    """XAPI-00236 to XAPI-00254."""
     either.post(statement(object={"id": COURSE, "definition": {"name": {"id": "x"}}}, actor={**ALICE, "name": "A"}))
 
     activity = either.send("GET", "activities", {"activityId": COURSE}).get_json()
@@ -398,7 +401,7 @@ ATTACHMENT = {
 
 
 def test_attachments_go_both_ways(either: Visitor) -> None:
-    """XAPI-00127 to XAPI-00138."""
+    """XAPI-00127 to XAPI-00138; XAPI-00161, XAPI-00165, XAPI-00167: data comes where it was asked for."""
     given = statement(attachments=[ATTACHMENT])
     body = write_multipart(json.dumps(given).encode(), [(SHA2, "application/pdf", DATA)], "abc")
 
@@ -467,14 +470,43 @@ def test_etags_guard_profiles(either: Visitor) -> None:
     assert put(either, "agents/profile", {"agent": AGENT, "profileId": "p"}, "2", If_Match=f"W/{etag}") == 204
 
 
-@pytest.mark.parametrize(
-    ("resource", "parameters"),
-    [
-        ("activities/state", {**STATE, "stateId": "s"}),
-        ("activities/profile", PROFILE),
-        ("agents/profile", {"agent": AGENT, "profileId": "p"}),
-    ],
-)
+DOCUMENTS = [
+    ("activities/state", {**STATE, "stateId": "s", "registration": REGISTRATION}),
+    ("activities/profile", PROFILE),
+    ("agents/profile", {"agent": AGENT, "profileId": "p"}),
+]
+
+
+@pytest.mark.parametrize(("resource", "parameters"), DOCUMENTS)
+def test_the_life_of_a_document(either: Visitor, resource: str, parameters: dict[str, str]) -> None:
+    """State: XAPI-00187 to XAPI-00193, XAPI-00216 to XAPI-00233; agent profile: XAPI-00268 to XAPI-00284; activity
+    profile: XAPI-00285 to XAPI-00294, XAPI-00303 to XAPI-00314."""
+    context = {name: value for name, value in parameters.items() if name not in ("stateId", "profileId")}
+    before = datetime.now(UTC) - timedelta(seconds=1)
+
+    def send(method: str, body: str | None = None, kind: str = "application/json", **more: str) -> TestResponse:
+        return either.send(method, resource, {**parameters, **more}, data=body, content_type=kind)
+
+    assert either.send("GET", resource, context).get_json() == []
+    assert send("GET").status_code == 404
+    assert send("POST", '{"a":1}').status_code == 204
+    assert send("GET").get_json() == {"a": 1}
+    assert send("POST", '{"b":2}').status_code == 204
+    for body, kind in (('{"c":', "application/json"), ("[1]", "application/json"), ("c", "text/plain")):
+        assert send("POST", body, kind).status_code == 400
+    assert send("GET").get_json() == {"a": 1, "b": 2}
+    etag = send("GET").headers["ETag"]
+    put = either.send("PUT", resource, parameters, headers={"If-Match": etag}, data=b"\xff", content_type="image/png")
+    assert put.status_code == 204
+    assert (send("GET").data, send("GET").content_type) == (b"\xff", "image/png")
+    assert send("POST", '{"d":1}').status_code == 400
+    for since, listed in ((before, ["s" if "stateId" in parameters else "p"]), (datetime.now(UTC), [])):
+        assert either.send("GET", resource, {**context, "since": since.isoformat()}).get_json() == listed
+    assert send("DELETE").status_code == 204
+    assert either.send("GET", resource, context).get_json() == []
+
+
+@pytest.mark.parametrize(("resource", "parameters"), DOCUMENTS)
 def test_every_change_of_a_document_asks_its_etag(either: Visitor, resource: str, parameters: dict[str, str]) -> None:
     """XAPI-00322, XAPI-00323, Communication 3.1: 412, a reason, and nothing changed; for PUT, POST and DELETE."""
     first = either.send("PUT", resource, parameters, headers={"If-None-Match": "*"}, json={"a": 1})

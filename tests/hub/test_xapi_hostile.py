@@ -96,6 +96,8 @@ def test_what_is_no_statement_is_refused_with_place_and_requirement(lrs: Visitor
 
 
 KEPT = {
+    "the first version": with_text("{}", version="1.0.0"),
+    "a short version": with_text("{}", version="1.0"),
     "ten million characters": with_text('{"response":"%s"}' % ("é" * 5_000_000)),
     "a number of many digits": with_text('{"score":{"raw":%s}}' % ("9" * 40)),
     "many decimals": with_text('{"score":{"scaled":0.%s}}' % ("3" * 400)),
@@ -106,6 +108,7 @@ KEPT = {
 
 @pytest.mark.parametrize("body", KEPT.values(), ids=KEPT.keys())
 def test_what_is_odd_and_right_is_given_back_as_it_came(lrs: Visitor, body: bytes) -> None:
+    """XAPI-00002: numbers keep every digit; XAPI-00330: nothing is changed because of a version."""
     assert post(lrs, body).status_code == 200
 
     [answer] = lrs.find()
@@ -113,6 +116,7 @@ def test_what_is_odd_and_right_is_given_back_as_it_came(lrs: Visitor, body: byte
 
 
 def test_a_batch_has_a_size_and_every_wrong_one_of_it_is_told_within_reason(lrs: Visitor) -> None:
+    """XAPI-00327 to XAPI-00329, Communication 3.2: 400 for what is wrong, 413 for what is too much."""
     too_many = post(lrs, b"[" + b",".join([b"1"] * (MOST_AT_ONCE + 1)) + b"]")
     all_wrong = post(lrs, b"[" + b",".join([b"1"] * MOST_AT_ONCE) + b"]")
     many_keys = post(lrs, json.dumps({**statement(), **{f"x{number}": 1 for number in range(5000)}}).encode())

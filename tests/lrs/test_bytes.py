@@ -55,7 +55,7 @@ def test_what_was_sent_is_replaced_in_its_place() -> None:
 
 
 def test_version_2_gives_the_time_in_utc_with_every_digit() -> None:
-    """xAPI 2.0 4.2.7: the same moment, in UTC."""
+    """XAPI-00122; xAPI 2.0 4.2.7: the same moment, in UTC."""
     [text] = accepted(f'{{{CORE},"timestamp":"2026-01-01T06:30:00.123456789+07:00"}}', "2.0.0")
 
     assert orjson.loads(text)["timestamp"] == "2025-12-31T23:30:00.123456789Z"

@@ -140,6 +140,7 @@ def _matches(given: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
 def test_a_list_is_what_a_search_through_everything_would_give(
     lrs: Store, planned: list[Any], random: Any, questions: list[dict[str, Any]]
 ) -> None:
+    """XAPI-00149, XAPI-00166, XAPI-00173 to XAPI-00182."""
     world = World()
     ids = [str(uuid4()) for _ in planned]
     made = [world.statement(ids, position, plan) for position, plan in enumerate(planned)]

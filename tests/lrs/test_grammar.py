@@ -399,7 +399,11 @@ def _contradictions(at: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str, A
 @settings(max_examples=60, deadline=None)
 @given(versioned)
 def test_every_single_requirement_that_is_broken_is_refused(made: tuple[str, dict[str, Any]]) -> None:
-    """Data 2.2 to 2.6, each MUST where it applies in this statement; the problem names place and requirement."""
+    """Data 2.2 to 2.6, each MUST where it applies in this statement; the problem names place and requirement.
+
+    XAPI-00001 to XAPI-00013 (formatting), XAPI-00048 to XAPI-00064 (definitions and interactions), and those that
+    tests/cases/xapi names one by one.
+    """
     version, statement = made
     for at, name, value in list(_broken(statement, version)):
         before = dict(at)

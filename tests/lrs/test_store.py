@@ -79,7 +79,7 @@ def test_statements_of_one_batch_keep_their_order(lrs: Store) -> None:
 
 @pytest.mark.parametrize("void_first", [False, True])
 def test_a_void_takes_the_target_off_every_list_in_either_order_of_arrival(lrs: Store, void_first: bool) -> None:
-    """XAPI-00018, Data 2.3.2."""
+    """XAPI-00018 to XAPI-00020, Data 2.3.2."""
     target, kept = statement(), statement()
     void = reference(target["id"], "voided", actor=BUDI)
     batches = [[void], [target, kept]] if void_first else [[target, kept], [void]]
