@@ -61,3 +61,21 @@ schemes = sa.Table(
     sa.Column("added_at", UTCDateTime, nullable=False),
     info={"distribution": "reference"},
 )
+
+#: The competencies that a unit, or one person beyond her unit, needs: ``document`` is a JSON list of names and levels.
+unit_needs = sa.Table(
+    "unit_needs",
+    metadata,
+    sa.Column("employer", sa.String(200), primary_key=True),
+    sa.Column("unit", sa.String(200), primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
+    info={"distribution": "reference"},
+)
+
+learner_needs = sa.Table(
+    "learner_needs",
+    metadata,
+    sa.Column("learner", UUIDKey, primary_key=True),
+    sa.Column("document", sa.Text, nullable=False),
+    info={"distribution": "learner"},
+)

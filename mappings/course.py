@@ -378,18 +378,25 @@ def _parse_custom(row: _Row) -> tuple[tuple[str, str], ...]:
 
 
 def _parse_competencies(row: _Row) -> tuple[Competency, ...]:
+    found, wrong = parse_competencies(";".join(row.texts("competencies")))
+    for part in wrong:
+        row.refuse("competencies", "not_a_level", f"'{part}' has no level 1 to 5.", "Write name:level, or the name.")
+    return found
+
+
+def parse_competencies(text: str) -> tuple[tuple[Competency, ...], tuple[str, ...]]:
+    """The competencies of a cell, ``name:level`` or a name alone, between ``;``; and the parts that are none."""
     found: list[Competency] = []
-    for part in row.texts("competencies"):
+    wrong: list[str] = []
+    for part in filter(None, map(str.strip, text.split(";"))):
         name, colon, level = part.rpartition(":")
         if not colon:
             found.append(Competency(part))
         elif level.strip() in ("1", "2", "3", "4", "5") and name.strip():
             found.append(Competency(name.strip(), int(level)))
         else:
-            row.refuse(
-                "competencies", "not_a_level", f"'{part}' has no level 1 to 5.", "Write name:level, or the name."
-            )
-    return tuple(found)
+            wrong.append(part)
+    return tuple(found), tuple(wrong)
 
 
 @dataclass(frozen=True, slots=True)

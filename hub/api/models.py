@@ -332,6 +332,41 @@ class CompetencyAnswer(_Answer):
     level: int | None
 
 
+class NeedAnswer(_Answer):
+    """A competency that is needed."""
+
+    name: str
+    level: int | None
+    standing: str = Field(description="reached, offered, offered_below (its level) or not_offered.")
+    reached_level: int | None
+    courses: list[str] = Field(description="IRIs of the courses that offer it.")
+    courses_below: list[str] = Field(description="IRIs of courses that offer it below its level.")
+
+
+class LearnerNeeds(_Answer):
+    learner: LearnerName
+    needs: list[NeedAnswer]
+
+
+class UnitNeedsAnswer(_Answer):
+    employer: str
+    unit: str
+    needs: list[NeedAnswer] = Field(description="Matched with the catalogue; what people have reached is theirs.")
+
+
+class NeedsQuery(_Parameters):
+    limit: int = Field(100, ge=1, le=500, description="How many units at most.")
+    employer: str = Field("", max_length=200, description="With unit, the last unit of the page before.")
+    unit: str = Field("", max_length=200)
+
+
+class NeedsAnswer(_Answer):
+    """A page of the units of which needs are recorded."""
+
+    units: list[UnitNeedsAnswer]
+    next: str | None = Field(description="The address of the next page; null on the last one.")
+
+
 class CourseAnswer(_Answer):
     """The newest version of a course."""
 

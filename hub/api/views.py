@@ -15,7 +15,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-from hub import audit, catalogue, connections, learners, ledger, registry, undertakings
+from hub import audit, catalogue, connections, learners, ledger, needs, registry, undertakings
 from hub.api import models
 from hub.api.models import jp
 from hub.audit import EntryExplained, Evidence, Origin
@@ -24,10 +24,12 @@ from hub.errors import HubError, NotFound
 from hub.learners import Learner
 from hub.logs import mask
 from hub.policies import Listed as ListedPolicy
+from hub.reports import Unit
 from hub.rows import is_nip
 from hub.runtime import current
 from hub.undertakings import After, Duty, FollowUpPlan
 from mappings.certification import Certification
+from mappings.competencies import Match
 from mappings.course import MILLION
 
 _PEOPLE = Tag(name="people", description="What is recognized, why, and what it rests on.")
@@ -43,6 +45,8 @@ def add_to(blueprint: APIBlueprint) -> None:
     get("/learners/<nip>/jp", learner_year, models.LearnerYear, _PEOPLE)
     get("/learners/<nip>/rtl", learner_plans, models.PlansAnswer, _PEOPLE)
     get("/learners/<nip>/certifications", learner_certifications, models.CertificationsAnswer, _PEOPLE)
+    get("/learners/<nip>/competencies", learner_competencies, models.LearnerNeeds, _PEOPLE)
+    get("/needs", unit_needs, models.NeedsAnswer, _CATALOGUE)
     get("/duties", duties, models.DutiesAnswer, _PEOPLE)
     get("/entries/<entry_id>", entry, models.EntryAnswer, _PEOPLE)
     get("/statements/<statement_id>", statement, models.StatementAnswer, _PEOPLE)
@@ -306,6 +310,50 @@ def _learner(conn: sa.Connection, nip: str) -> Learner:
         action = "Import the employee first: wkmb learner import FILE."
         raise NotFound("unknown_learner", f"No employee has the NIP {mask(nip)}.", action=action)
     return found
+
+
+# Competencies ----------------------------------------------------------------------------------------------------
+
+
+def learner_competencies(path: models.LearnerPath) -> flask.Response:
+    """What an employee needs: reached, offered by which courses, or not offered."""
+    hub = current()
+    with hub.db.read() as conn:
+        learner = _learner(conn, path.nip)
+        found = needs.match_learner(conn, hub, learner)
+    name = models.LearnerName(nip=learner.nip, name=learner.name)
+    return _answer(models.LearnerNeeds(learner=name, needs=[_need(each) for each in found]))
+
+
+def unit_needs(query: models.NeedsQuery) -> flask.Response:
+    """What units need, which courses offer it, and what none does; a page at a time."""
+    hub = current()
+    employer, unit = (text.replace("\x00", "") for text in (query.employer, query.unit))
+    after = Unit(employer, unit) if employer or unit else None
+    with hub.db.read() as conn:
+        found = needs.list_units(conn, hub, limit=query.limit + 1, after=after)
+    page, more = found[: query.limit], None
+    if len(found) > query.limit:
+        last = page[-1].unit
+        more = flask.url_for("api.unit_needs", limit=query.limit, employer=last.employer, unit=last.unit)
+    units = [
+        models.UnitNeedsAnswer(
+            employer=each.unit.employer, unit=each.unit.unit, needs=[_need(found) for found in each.matches]
+        )
+        for each in page
+    ]
+    return _answer(models.NeedsAnswer(units=units, next=more))
+
+
+def _need(found: Match) -> models.NeedAnswer:
+    return models.NeedAnswer(
+        name=found.need.name,
+        level=found.need.level,
+        standing=found.standing,
+        reached_level=found.reached_level,
+        courses=list(found.courses),
+        courses_below=list(found.courses_below),
+    )
 
 
 # The catalogue -------------------------------------------------------------------------------------------

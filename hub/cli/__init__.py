@@ -28,6 +28,7 @@ COMMANDS = {
     "jp": "hub.cli.jp",
     "rtl": "hub.cli.rtl",
     "certification": "hub.cli.certification",
+    "need": "hub.cli.need",
     "audit": "hub.cli.audit",
     "statements": "hub.cli.statements",
     "key": "hub.cli.key",

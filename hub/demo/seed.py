@@ -11,7 +11,7 @@ import orjson
 import sqlalchemy as sa
 
 from connectors import xapi
-from hub import accounts, catalogue, certifications, ingest, learners, plan, registry, rtl
+from hub import accounts, catalogue, certifications, ingest, learners, needs, plan, registry, rtl
 from hub.certifications import Result
 from hub.runtime import Hub
 from lrs import statements
@@ -42,13 +42,13 @@ _LEARNERS = f"""nip,name,email,status,employer,unit,supervisor_nip
 
 _COURSES = """\
 id,aliases,provider,title_id,title_en,form,scope,programme_jp,minutes,days,requires,min_score,repeat,\
-valid_from,valid_until,launch_url,deployment,custom
+valid_from,valid_until,launch_url,deployment,custom,competencies
 https://belajar.contoh.example/pelayanan-publik-digital,,{provider},Pelayanan Publik Digital,Digital Public Service,\
-NKL04,national,4.5,135,,completed;score,0.7,once,,,{tool}/lti/launch,,course=pelayanan-publik-digital
+NKL04,national,4.5,135,,completed;score,0.7,once,,,{tool}/lti/launch,,course=pelayanan-publik-digital,Pelayanan Publik:3
 https://belajar.contoh.example/keamanan-informasi-dasar,,{provider},Keamanan Informasi Dasar,Information Security,\
 NKL03,national,,90,,completed;passed,0.7,once,,,{tool}/lti/launch,,course=keamanan-informasi-dasar
 {followed_up},,{provider},Kepemimpinan Melayani,Servant Leadership,\
-KL03,national,8,,2,completed;rtl_approved,,once,,,,,
+KL03,national,8,,2,completed;rtl_approved,,once,,,,,,Integritas:2
 https://kms.contoh.example/manajemen-talenta,,{kms},Membaca: Manajemen Talenta ASN,Reading: Talent Management,\
 NKL09,national,,90,,completed,,once,,,,,
 https://kms.contoh.example/budaya-melayani,,{kms},Membaca: Budaya Melayani,Reading: A Culture of Service,\
@@ -104,6 +104,7 @@ def seed(hub: Hub, tool_url: str, reader_secret: str | None = None) -> Mapping[s
         _report(hub)
         _follow_up(hub)
         _certification(hub)
+        _needs(hub)
     return registration
 
 
@@ -178,6 +179,16 @@ def _certification(hub: Hub) -> None:
     certifications.record(hub, candidate.id, scheme, Result("cognitive-test", score=840_000, on=on))
     reviewed = Result("portfolio-review", assessor=assessor.id, decision="competent", on=on + timedelta(days=10))
     certifications.record(hub, candidate.id, scheme, reviewed)
+
+
+def _needs(hub: Hub) -> None:
+    """What the unit's work asks for: one course offers some of it, nobody the rest."""
+    text = (
+        "employer,unit,nip,competencies\nKementerian Contoh,Biro Contoh,,Pelayanan Publik:3;Integritas:3;Kerja sama:2\n"
+    )
+    rows = needs.read_needs(text).rows
+    with hub.db.write() as conn:
+        needs.import_needs(conn, rows, {})
 
 
 def _completed(hub: Hub, provider: str, done: Iterable[tuple[learners.Learner, Course, int]]) -> None:

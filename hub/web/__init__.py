@@ -10,6 +10,7 @@ from hub.web import (
     catalogue,
     certifications,
     comparison,
+    competencies,
     employee,
     layout,
     picking,
@@ -26,7 +27,7 @@ def register(app: flask.Flask) -> None:
     """Give the application its pages."""
     layout.register(app)
     for each in (
-        session, employee, catalogue, rtl, certifications, transcripts, verify, reports, comparison, platforms, admin,
-        picking, audit,
+        session, employee, catalogue, rtl, certifications, competencies, transcripts, verify, reports, comparison,
+        platforms, admin, picking, audit,
     ):  # fmt: skip
         app.register_blueprint(each.pages)

@@ -109,3 +109,16 @@ def certification_refusals() -> dict[str, str]:
         "wrong_source": _("It comes from a source that may not report this certification."),
         "impossible": _("Its time, score or day cannot be."),
     }
+
+
+# Competencies ----------------------------------------------------------------------------------------------
+
+
+def competency_standings() -> dict[str, str]:
+    """Where a need stands."""
+    return {
+        "reached": _("reached"),
+        "offered": _("offered"),
+        "offered_below": _("offered below the level"),
+        "not_offered": _("not offered"),
+    }

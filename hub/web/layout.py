@@ -193,7 +193,7 @@ def _nearest(addresses: list[str]) -> str:
     path = flask.request.path
     if path.startswith("/entries/"):
         path = flask.url_for("employee.transcript")
-    if path.startswith("/certifications"):
+    if path.startswith(("/certifications", "/competencies")):
         path = flask.url_for("rtl.overdue")
     above = [
         each for each in addresses if path == each or (each != "/" and f"{path}/".startswith(f"{each.rstrip('/')}/"))

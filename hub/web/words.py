@@ -424,6 +424,7 @@ def actions() -> dict[str, str]:
     """What people do, as the journal names it."""
     return {
         "certification.record": _("recorded a certification result of"),
+        "need.import": _("imported needs of competencies:"),
         "connector.add": _("connected the system"),
         "connector.secret": _("changed the secret of the system"),
         "connector.sync": _("had statements fetched from"),

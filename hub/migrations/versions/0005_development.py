@@ -1,4 +1,4 @@
-"""Follow-up plans, certifications, and what has to be done about them.
+"""Follow-up plans, certifications, what has to be done about them, and which competencies are needed.
 
 Revision: 0005, after 0004
 """
@@ -53,4 +53,17 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("added_at", UTCDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_schemes")),
+    )
+    op.create_table(
+        "unit_needs",
+        sa.Column("employer", sa.String(length=200), nullable=False),
+        sa.Column("unit", sa.String(length=200), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("employer", "unit", name=op.f("pk_unit_needs")),
+    )
+    op.create_table(
+        "learner_needs",
+        sa.Column("learner", UUIDKey(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("learner", name=op.f("pk_learner_needs")),
     )

@@ -304,3 +304,16 @@ def test_a_scheme_is_added_once_and_never_changes(wkmb: Any, prepared: Hub) -> N
         "certification", "add", wkmb.file("other.yaml", text.replace("0.7", "0.8"))
     )
     assert "line" in wkmb.refused("certification", "add", wkmb.file("wrong.yaml", "scheme: x\n"))
+
+
+def test_needs_are_imported_shown_and_what_nobody_offers_is_listed(wkmb: Any, prepared: Hub) -> None:
+    good = f"employer,unit,nip,competencies\nKKP,Pusdatin,,Integritas:3\n,,{NIP},Statistik\n"
+    done = wkmb.json("need", "import", wkmb.file("needs.csv", good))
+    [gap] = wkmb.json("need", "gaps")
+    shown = wkmb.json("need", "show", NIP)
+    line = wkmb.refused("need", "import", wkmb.file("bad.csv", good + ",,123,X\n"))
+
+    assert done == {"imported": 2, "problems": []}
+    assert (gap["unit"], gap["needs"][0]["need"]) == ("Pusdatin", {"name": "Integritas", "level": 3})
+    assert [each["need"]["name"] for each in shown] == ["Integritas", "Statistik"]
+    assert "Nothing was imported" in line

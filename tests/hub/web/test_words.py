@@ -32,6 +32,7 @@ FAMILIES = {
     "rtl_step": development_texts.rtl_steps,
     "certification_standing": development_texts.certification_standings,
     "certification_decision": development_texts.certification_decisions,
+    "competency_standing": development_texts.competency_standings,
     "certification_refusal": development_texts.certification_refusals,
 }
 CODES = {**mappings_codes.CODES, "rtl_step": mappings_codes.CODES["rtl_state"]}
