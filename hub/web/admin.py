@@ -100,10 +100,12 @@ def system(name: str) -> ResponseReturnValue:
         runs = sync.recent_runs(conn, found.connector.id, limit=10)
         set_aside = sync.list_set_aside(conn, found.connector.id, limit=LIMIT)
         launching = systems.of_system(conn, hub, found.connector.id)
+        has_courses = any(each.course.provider == name for each in hub.courses.current(conn).listed)
     return flask.render_template(
         "admin/system.html",
         launching=launching,
         system=found,
+        steps=systems.steps(found, has_courses=has_courses),
         health=systems.health(found),
         healths=systems.healths(),
         is_testable=found.connector.kind in systems.TESTABLE,

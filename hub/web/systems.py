@@ -55,6 +55,34 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Something that makes a new system work; ``endpoint`` is the page where it is done, if not this one."""
+
+    text: str
+    is_done: bool
+    endpoint: str = ""
+
+
+def steps(system: System, *, has_courses: bool) -> tuple[Step, ...]:
+    """What is to be done from the first entry to the first report, in order; nothing for a system that brings none."""
+    kind = system.connector.kind
+    is_tested = bool(system.checks) and all(check.outcome != "failed" for check in system.checks)
+    first = {
+        "lti": Step(_("Enter the values of this page in that LMS, then test this connection."), is_tested),
+        "xapi-push": Step(_("Add a key and hand it over together with the address."), bool(system.credentials)),
+        "xapi-pull": Step(_("Test this connection."), is_tested),
+        "csv": Step(_("Import a completion file as soon as there is one."), system.reported_at is not None),
+    }
+    if kind not in first:
+        return ()
+    return (
+        first[kind],
+        Step(_("Bring its courses into the catalogue."), has_courses, "admin.courses"),
+        Step(_("Let one participant complete a course: the first report shows here."), system.reported_at is not None),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """How a system does, and what to do next; ``step`` is empty where there is nothing to do."""
 

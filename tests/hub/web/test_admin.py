@@ -219,6 +219,23 @@ def test_a_tool_is_invited_to_register_itself(world, admin):
     assert admin.get("/admin/add/lti/invite").status_code == 200
 
 
+def test_a_new_system_tells_what_is_left_to_do(world, admin):
+    def left():
+        page = admin.get("/admin/systems/asn-moodle")
+        return page.text.count('aria-label="Still open"'), "Import courses" in text(page)
+
+    admin.post("/admin/add/lti", page="/admin/add/lti", **TOOL)
+    assert left() == (3, True)
+
+    world.offer(course(f"{LMS}/of/moodle", provider="asn-moodle"))
+    assert left() == (2, False)
+
+    with world.db.read() as conn:
+        number = registry.named_connector(conn, "asn-moodle").id
+    found_by_test(world, number, Check("address", "ok", "reached", ""))
+    assert left() == (1, False)
+
+
 def test_an_internal_system_may_have_private_addresses(world, admin):
     urls = dict.fromkeys(("login_url", "redirect_uris", "target_link_uri", "jwks_url"), "http://127.0.0.1:8090/lti")
 
