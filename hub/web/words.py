@@ -465,8 +465,11 @@ _THINGS = frozenset(
 
 
 def thing(object: str) -> str:
-    """What somebody changed, without its kind: the act has said that."""
+    """What somebody changed, without its kind: the act has said that, of several things too (``4 courses``)."""
     kind, _colon, name = object.partition(":")
+    many, _space, noun = object.partition(" ")
+    if many.isdecimal() and noun.isalpha():
+        return many
     return name if kind in _THINGS and name else object
 
 

@@ -106,6 +106,14 @@ def test_durations_are_told_in_hours_and_minutes(language, said, in_english, in_
     assert words.duration(said) == (in_english if language == "en" else in_indonesian)
 
 
+@pytest.mark.parametrize(
+    ("object", "told"),
+    [("4 courses", "4"), ("policy:perlan", "perlan"), ("2 x y", "2 x y"), ("kms-contoh", "kms-contoh")],
+)
+def test_a_thing_is_named_without_its_kind(object, told):
+    assert words.thing(object) == told
+
+
 def test_a_duration_without_a_fixed_length_stays_as_it_was_said():
     assert words.duration("P1M") == "P1M"
 
