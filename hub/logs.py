@@ -18,20 +18,29 @@ _NIP = re.compile(r"(?<![0-9])([0-9]{8})[0-9]{10}(?![0-9])")
 
 def configure(level: int = logging.INFO) -> None:
     """Set up the logs of this process: what is of this level or graver. Standard output is for results."""
-    logging.basicConfig(stream=sys.stderr, level=level, format="%(message)s", force=True)
+    # What libraries log by the standard library's way comes out as the same lines, masked too.
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        mask_nips,
+    ]
+    as_json = structlog.processors.JSONRenderer(sort_keys=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, mask_nips, as_json],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in ("alembic", "apscheduler", "_granian"):
         logging.getLogger(name).setLevel(logging.WARNING)
     # What a client sent wrongly is in the answer to that client.
     logging.getLogger("python_multipart").setLevel(logging.ERROR)
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            mask_nips,
-            structlog.processors.JSONRenderer(sort_keys=True),
-        ],
+        processors=[*shared, as_json],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,

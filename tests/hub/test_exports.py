@@ -290,6 +290,26 @@ def test_filters_hold_for_files_and_memory_does_not_hold_the_whole(worlds: tuple
     assert len([1 for line in lazily if line.startswith(b'{"kind":"statement"')]) == 451
 
 
+def test_a_failure_in_the_middle_leaves_a_file_without_its_last_line(
+    worlds: tuple[World, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database goes away: what was written does not look whole."""
+    world, _ = worlds
+    monkeypatch.setattr(exports, "PAGE", 2)
+    world.receive(*(statement("experienced", f"https://lms.example.go.id/page/{n}") for n in range(5)))
+    world.clock.forward(seconds=1)
+    with world.db.read() as conn:
+        wanted = search.read(conn, world.hub, {})
+    lines = exports.json_lines(world.hub, wanted, world.clock())
+
+    written = [next(lines) for _ in range(3)]
+    world.db.run(lambda conn: conn.execute(sa.text("ALTER TABLE statement_index RENAME TO gone")))
+    with pytest.raises(sa.exc.DBAPIError):
+        written.extend(lines)
+
+    assert b'"kind":"end"' not in b"".join(written)
+
+
 # Tables ------------------------------------------------------------------------------------------------
 
 
