@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, TypeAlias
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from lrs.database import insert_all, insert_new
 from mappings.targets import STATUSES
 
 #: The columns of `learner import`, in their order; the first six are required.
-COLUMNS = ("nip", "name", "email", "status", "employer", "unit", "supervisor_nip")
+COLUMNS = ("nip", "name", "email", "status", "employer", "unit", "supervisor_nip", "contract_begin")
 
 #: Rows of a file that are looked up at once.
 _CHUNK = 500
@@ -30,7 +31,8 @@ _CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Learner:
-    """A person with a right to JP. ``status`` is PNS or PPPK."""
+    """A person with a right to JP. ``status`` is PNS or PPPK; ``contract_begin``: from which day a PPPK's contract
+    years are counted, where targets are about them."""
 
     id: UUID
     nip: str
@@ -40,6 +42,7 @@ class Learner:
     employer: str
     unit: str
     supervisor_nip: str | None
+    contract_begin: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class LearnerRow:
     employer: str
     unit: str
     supervisor_nip: str | None
+    contract_begin: date | None
 
 
 LearnerFile: TypeAlias = ReadRows[LearnerRow]
@@ -158,7 +162,7 @@ def _begins_with(text: str) -> sa.ColumnElement[bool]:
 
 def _columns() -> list[sa.ColumnElement[Any]]:
     at = learners.c
-    return [at.id, at.nip, at.name, at.email, at.status, at.employer, at.unit, at.supervisor_nip]
+    return [at.id, at.nip, at.name, at.email, at.status, at.employer, at.unit, at.supervisor_nip, at.contract_begin]
 
 
 # Files -------------------------------------------------------------------------------------------------
@@ -195,6 +199,7 @@ def _parse(cells: Cells) -> LearnerRow:
         employer=cells.text("employer", most=200),
         unit=cells.text("unit", most=200),
         supervisor_nip=supervisor,
+        contract_begin=cells.day("contract_begin"),
     )
 
 
@@ -259,7 +264,7 @@ def _update(conn: sa.Connection, hub: Hub, rows: Sequence[LearnerRow]) -> int:
 
 
 def _values(row: LearnerRow) -> dict[str, Any]:
-    names = ("name", "email", "status", "employer", "unit", "supervisor_nip")
+    names = ("name", "email", "status", "employer", "unit", "supervisor_nip", "contract_begin")
     return {name: getattr(row, name) for name in names}
 
 

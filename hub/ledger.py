@@ -65,6 +65,9 @@ class Year:
     recognized_centi: int
     entries: tuple[Entry, ...]
     pending: tuple[Pending, ...]
+    #: What counts towards the target: the JP of ``days`` (a calendar or contract year), at most its ceiling.
+    credited_centi: int
+    days: tuple[date, date]
 
 
 def entry_id(learner: UUID, position: int) -> str:
@@ -173,16 +176,37 @@ def year_of(conn: sa.Connection, hub: Hub, learner: Learner, year: int) -> Year:
     """A learner's year: her target, what is planned, what was recognized and from what, and what is missing."""
     policy = hub.policies.active(conn, year)
     found = of_year(conn, learner.id, policy.name, year)
+    recognized = counted = sum(entry.centi_jp for entry in found)
+    target = hub.policies.obligations(conn).of(learner.status, learner.employer, year)
+    days = target.days(year, learner.contract_begin) if target else (date(year, 1, 1), date(year, 12, 31))
+    if target is not None and target.is_by_contract(learner.contract_begin):
+        counted = recognized_between(conn, policy.name, {learner.id: days}).get(learner.id, 0)
     return Year(
         learner=learner,
         year=year,
         policy=policy,
-        target=hub.policies.target(learner.status, learner.employer, year),
+        target=target,
         planned_centi=plan.planned_centi(conn, hub, learner.id, year),
-        recognized_centi=sum(entry.centi_jp for entry in found),
+        recognized_centi=recognized,
         entries=found,
         pending=pending_of(conn, learner.id, policy.name),
+        credited_centi=target.credited(counted) if target else counted,
+        days=days,
     )
+
+
+def recognized_between(conn: sa.Connection, policy: str, spans: Mapping[UUID, tuple[date, date]]) -> dict[UUID, int]:
+    """Hundredths of JP that each of these learners has on the days of her span, both included."""
+    if not spans:
+        return {}
+    at = entries.c
+    first, last = min(begin.year for begin, _ in spans.values()), max(end.year for _, end in spans.values())
+    mine = (at.learner.in_(list(spans)), at.policy == policy, at.year >= first, at.year <= last)
+    sums = dict.fromkeys(spans, 0)
+    for row in conn.execute(sa.select(at.learner, at.on, at.centi_jp).where(*mine)):
+        begin, end = spans[row.learner]
+        sums[row.learner] += row.centi_jp if begin <= row.on <= end else 0
+    return sums
 
 
 def _select() -> sa.Select[Any]:

@@ -7,6 +7,7 @@ what was parsed once is kept by the process. Which of them is official from whic
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,13 +15,13 @@ import sqlalchemy as sa
 
 from hub import tables
 from hub.development_tables import schemes
-from hub.policy_tables import replays
+from hub.policy_tables import replays, target_documents, target_employers
 from lrs.database import insert_missing, insert_new
 from mappings import shipped
 from mappings.certification import Scheme, load_scheme
 from mappings.policy import Policy, load_policy
 from mappings.rtl import FollowUp
-from mappings.targets import Target, Targets, target
+from mappings.targets import Target, Targets, load_targets, target
 from mappings.vocabulary import Vocabulary
 
 #: Official where nothing else was activated.
@@ -83,6 +84,18 @@ class Listed:
     activations: tuple[Activation, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Obligations:
+    """The document of targets that holds, and the employers on the lists of its rules."""
+
+    targets: Targets
+    listed: Mapping[str, Collection[str]]
+
+    def of(self, status: str, employer: str, year: int) -> Target | None:
+        """What somebody must reach in a year; None where no rule is known."""
+        return target(self.targets, status, employer, year, listed=self.listed)
+
+
 class Policies:
     """The policies, vocabularies and targets of one hub, each parsed once. Threads may share it."""
 
@@ -90,7 +103,7 @@ class Policies:
         self._lock = threading.Lock()
         self._policies: dict[str, Policy] = {}
         self._vocabularies: dict[str, Vocabulary] = {}
-        self._targets: list[Targets] = []
+        self._targets: dict[str, Targets] = {}
         self._follow_up: FollowUp | None = None
         self._schemes: dict[str, Scheme] = {}
 
@@ -150,12 +163,29 @@ class Policies:
                 found = self._vocabularies.setdefault(known, found)
         return found
 
-    def target(self, status: str, employer: str, year: int) -> Target | None:
-        """What somebody must reach in a year; None where no rule is known."""
-        with self._lock:
-            if not self._targets:
-                self._targets.append(shipped.targets())
-            return target(self._targets[0], status, employer, year)
+    def obligations(self, conn: sa.Connection) -> Obligations:
+        """What people must reach, as it holds now."""
+        at = target_employers.c
+        listed: dict[str, set[str]] = {}
+        for row in conn.execute(sa.select(at.rule, at.employer)):
+            listed.setdefault(row.rule, set()).add(row.employer)
+        return Obligations(self._targets_in_force(conn), listed)
+
+    def targets_text(self, conn: sa.Connection) -> str:
+        """The document of targets that holds, as it was given."""
+        at = target_documents.c
+        text = conn.execute(sa.select(at.text).order_by(at.id.desc()).limit(1)).scalar()
+        return shipped.targets_text() if text is None else str(text)
+
+    def _targets_in_force(self, conn: sa.Connection) -> Targets:
+        at = target_documents.c
+        digest = conn.execute(sa.select(at.digest).order_by(at.id.desc()).limit(1)).scalar() or ""
+        found = self._targets.get(digest)
+        if found is None:
+            read = load_targets(self.targets_text(conn)) if digest else shipped.targets()
+            with self._lock:
+                found = self._targets.setdefault(digest, read)
+        return found
 
     def follow_up(self) -> FollowUp:
         """Who owes a follow-up plan, and when its steps are due."""

@@ -22,6 +22,7 @@ from hub.tables import entries, learners, plans
 if TYPE_CHECKING:
     from hub.runtime import Hub
     from mappings.policy import Policy
+    from mappings.targets import Target
 
 #: People who are read at once.
 PAGE = 200
@@ -122,7 +123,7 @@ def people(
     return tuple(Learner(*row) for row in conn.execute(query))
 
 
-_LEARNER = ("id", "nip", "name", "email", "status", "employer", "unit", "supervisor_nip")
+_LEARNER = ("id", "nip", "name", "email", "status", "employer", "unit", "supervisor_nip", "contract_begin")
 
 
 def has_people(conn: sa.Connection, whose: Unit | Team) -> bool:
@@ -148,17 +149,25 @@ def pages(hub: Hub, whose: Unit | Team) -> Iterator[tuple[Learner, ...]]:
 def years(conn: sa.Connection, hub: Hub, found: Sequence[Learner], year: int) -> tuple[PersonsYear, ...]:
     """These people's year, in their order."""
     policy = hub.policies.active(conn, year)
+    obligations = hub.policies.obligations(conn)
+    targets = {each.id: obligations.of(each.status, each.employer, year) for each in found}
     ids = [learner.id for learner in found]
     recognized = _recognized(conn, ids, policy, year)
     planned = _planned(conn, hub, ids, policy, year)
+    spans = {
+        each.id: target.days(year, each.contract_begin)
+        for each in found
+        if (target := targets[each.id]) is not None and target.is_by_contract(each.contract_begin)
+    }
+    counted = recognized | ledger.recognized_between(conn, policy.name, spans)
     return tuple(
-        _year_of(hub, learner, year, recognized.get(learner.id, 0), planned.get(learner.id, 0)) for learner in found
+        _year_of(each, targets[each.id], planned.get(each.id, 0), recognized.get(each.id, 0), counted.get(each.id, 0))
+        for each in found
     )
 
 
-def _year_of(hub: Hub, learner: Learner, year: int, recognized: int, planned: int) -> PersonsYear:
-    target = hub.policies.target(learner.status, learner.employer, year)
-    credited = recognized if target is None else target.credited(recognized)
+def _year_of(learner: Learner, target: Target | None, planned: int, recognized: int, counted: int) -> PersonsYear:
+    credited = counted if target is None else target.credited(counted)
     return PersonsYear(learner, target.centi_jp if target else None, planned, recognized, credited)
 
 

@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Generic, TypeVar
 
 from mappings.course import Problem
@@ -57,6 +58,15 @@ class Cells:
                 reason = "was turned into a rounded number by a spreadsheet."
             self.refuse(column, "not_a_nip", reason, "Write all 18 digits, as text.")
         return text
+
+    def day(self, column: str) -> date | None:
+        """A day as YYYY-MM-DD; None where the cell is empty, or no such day."""
+        text = self.text(column, most=10)
+        try:
+            return date.fromisoformat(text) if text else None
+        except ValueError:
+            self.refuse(column, "not_a_day", f"'{text}' is no day.", "Write it as YYYY-MM-DD, such as 2026-03-01.")
+            return None
 
     def choice(self, column: str, choices: Sequence[str]) -> str:
         text = self.text(column, most=64)

@@ -185,7 +185,7 @@ def say(conn: sa.Connection, found: Year) -> Said:
         policy_en=policy.title_en,
         target_centi=target.centi_jp if target else None,
         target_source=target.source.reference if target else "",
-        credited_centi=target.credited(found.recognized_centi) if target else found.recognized_centi,
+        credited_centi=found.credited_centi,
         recognized_centi=found.recognized_centi,
         lines=tuple(
             _line(entry, courses.get(entry.course_digest), found)

@@ -61,9 +61,13 @@ class Target:
 
         A contract year begins in ``year`` on the day on which the contract began; without that day, the calendar's.
         """
-        if self.period == "calendar_year" or contract_begin is None:
+        if contract_begin is None or not self.is_by_contract(contract_begin):
             return date(year, 1, 1), date(year, 12, 31)
         return _anniversary(contract_begin, year), _anniversary(contract_begin, year + 1) - timedelta(1)
+
+    def is_by_contract(self, contract_begin: date | None) -> bool:
+        """Whether its year is another one than the calendar's."""
+        return self.period == "contract_year" and contract_begin is not None
 
     def credited(self, centi_jp: int) -> int:
         """What of the recognized JP counts towards the obligation: all of it, or up to a ceiling."""

@@ -25,6 +25,7 @@ COMMANDS = {
     "course": "hub.cli.course",
     "identity": "hub.cli.identity",
     "policy": "hub.cli.policy",
+    "target": "hub.cli.target",
     "jp": "hub.cli.jp",
     "rtl": "hub.cli.rtl",
     "certification": "hub.cli.certification",

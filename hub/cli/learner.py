@@ -29,7 +29,7 @@ def learner() -> None:
 @click.option("--skip-bad", is_flag=True, help="Import the good rows although others are wrong.")
 @json_option
 def import_(file: Path, skip_bad: bool, as_json: bool) -> None:
-    """Add or update the people in FILE (CSV: nip,name,email,status,employer,unit[,supervisor_nip])."""
+    """Add or update the people in FILE (CSV: nip,name,email,status,employer,unit[,supervisor_nip,contract_begin])."""
     found = learners.read_learners(read_text(file))
     tell(found.problems, as_json, skip_bad=skip_bad)
     with opened() as hub:
@@ -180,4 +180,5 @@ def _value(found: learners.Learner) -> dict[str, Any]:
         "employer": found.employer,
         "unit": found.unit,
         "supervisor_nip": found.supervisor_nip,
+        "contract_begin": found.contract_begin,
     }

@@ -164,5 +164,4 @@ def progress(year: Year, plan: Iterable[Planned]) -> Progress:
     """How far the year has come."""
     target = year.target
     open_centi = sum(each.centi_jp or 0 for each in plan if each.state != "recognized")
-    recognized = year.recognized_centi if target is None else target.credited(year.recognized_centi)
-    return Progress(recognized, open_centi, None if target is None else target.centi_jp)
+    return Progress(year.credited_centi, open_centi, None if target is None else target.centi_jp)

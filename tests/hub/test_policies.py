@@ -137,14 +137,3 @@ def test_another_policy_has_a_ledger_of_its_own(db: Database) -> None:
 
 
 DOUBLED = ("per_session, jp: [{from: 2019-01-01, value: 2}]", "per_session, jp: [{from: 2019-01-01, value: 4}]")
-
-
-def test_targets_are_data(db: Database) -> None:
-    world = World(db)
-    found = {status: world.hub.policies.target(status, "KKP", 2026) for status in ("PNS", "PPPK", "?")}
-
-    assert {status: target.centi_jp if target else None for status, target in found.items()} == {
-        "PNS": 2000,
-        "PPPK": 2400,
-        "?": None,
-    }
