@@ -15,7 +15,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hub import identity, ingest
+from hub import identity, identity_rules, ingest
 from hub.rows import Cells, ReadRows, read_rows
 from hub.runtime import Hub
 from hub.tables import learner_nips, learners
@@ -220,6 +220,8 @@ def import_learners(conn: sa.Connection, hub: Hub, rows: Iterable[LearnerRow]) -
         known = [given[nip] for nip in part if nip not in new]
         updated = _update(conn, hub, known)
         added, changed, same = added + len(new), changed + updated, same + len(known) - updated
+    if added or changed:
+        identity_rules.look_again(conn)
     return Imported(added, changed, same)
 
 

@@ -25,7 +25,7 @@ import orjson
 import sqlalchemy as sa
 import structlog
 
-from hub import identity, ingest, ledger, undertakings
+from hub import identity, identity_rules, ingest, ledger, undertakings
 from hub.development_tables import assessments
 from hub.ingest import BUCKETS
 from hub.runtime import Hub
@@ -499,11 +499,13 @@ def _delete(conn: sa.Connection, claimed: Sequence[_WakeUp]) -> int:
 
 
 def _note_strangers(conn: sa.Connection, hub: Hub, strangers: Sequence[_WakeUp]) -> int:
-    """Put actors that are nobody's on the unresolved list. They are woken again when somebody links them."""
+    """Put actors that are nobody's on the unresolved list, unless a rule knows them. They are woken again when somebody
+    links them."""
     keys = {each.actor_key for each in strangers}
     unknown = sorted(keys - identity.find_many(conn, keys).keys())
     names = [name for key in unknown if (name := _name_of(conn, key)) is not None]
     identity.note_unknown(conn, names, now=hub.clock())
+    identity_rules.apply(conn, hub, identity.find_many(conn, keys).values())
     return _delete(conn, strangers)
 
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 import structlog
 
 from connectors.polling import Polling
-from hub import accounts, limits, lti, lti_tool, pulls, recognition
+from hub import accounts, identity_rules, limits, lti, lti_tool, pulls, recognition
 from hub.lti import keys
 from hub.lti_tool.passback import Passback
 from hub.replays import Replayer
@@ -43,6 +43,7 @@ def run(hub: Hub, stopping: threading.Event, metrics: Metrics) -> None:
             worked = _attempt("recognition", lambda: recognition.drain(hub, metrics.recomputed), stopping)
             # A few learners at a time, so that a replay keeps nobody waiting whose statements just came.
             worked += _attempt("replay", replayer.step, stopping)
+            worked += _attempt("identity rules", lambda: identity_rules.step(hub), stopping)
             if hub.clock() >= house_at:
                 _attempt("house", lambda: keep_house(hub), stopping)
                 house_at = hub.clock() + HOUSE

@@ -11,6 +11,7 @@ import click
 import sqlalchemy as sa
 
 from hub import identity as identities
+from hub import identity_rules as rules
 from hub import journal
 from hub.cli.base import actor, json_option, opened, say
 from hub.cli.files import as_values, read_text, tell
@@ -58,6 +59,38 @@ def link(file: Path, skip_bad: bool, as_json: bool) -> None:
     counts = {"linked": done.linked, "same": done.same}
     line = f"{done.linked} linked, {done.same} as they were, {len(problems)} left out."
     say({**counts, "problems": as_values(problems)}, as_json, line)
+
+
+@identity.command()
+@click.argument("connector")
+@click.option("--nip", "homepage", metavar="HOMEPAGE", help="Accounts of this homePage are named by NIP.")
+@click.option("--mail", "domain", metavar="DOMAIN", help="Addresses of this domain are people's own.")
+@click.option("--remove", is_flag=True, help="Take the rule away; whom it linked stays linked.")
+@json_option
+def rule(connector: str, homepage: str | None, domain: str | None, remove: bool, as_json: bool) -> None:
+    """Know the actors of CONNECTOR by a rule, also those that are unresolved now."""
+    if (homepage is None) == (domain is None):
+        raise click.UsageError("Give either --nip HOMEPAGE or --mail DOMAIN.")
+    kind, value = (rules.NIP, homepage) if homepage is not None else (rules.MAIL, domain or "")
+    change = rules.remove if remove else rules.add
+    with opened() as hub:
+        is_changed = hub.db.run(lambda conn: change(conn, hub, connector, kind, value, by=actor()))
+        while rules.step(hub):
+            pass
+    told = f"{connector}: {kind} {value} is {'no rule any more' if remove else 'a rule'}."
+    value_ = {"connector": connector, "kind": kind, "value": value, "changed": is_changed}
+    say(value_, as_json, told if is_changed else f"As it was: {told}")
+
+
+@identity.command("rules")
+@json_option
+def list_rules(as_json: bool) -> None:
+    """By which rules actors are known without anybody linking them."""
+    with opened() as hub, hub.db.read() as conn:
+        found = rules.list_all(conn)
+    value = [{"connector": each.name, "kind": each.kind, "value": each.value, "by": each.by} for each in found]
+    lines = [f"{each.name}\t{each.kind}\t{each.value}" for each in found]
+    say(value, as_json, *(lines or ["No rule. Add one: wkmb identity rule CONNECTOR --nip HOMEPAGE"]))
 
 
 def _link(
