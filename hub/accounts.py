@@ -130,7 +130,7 @@ def hash_password(password: str) -> str:
 
 def find(conn: sa.Connection, username: str) -> Account | None:
     """The account of that name."""
-    row = conn.execute(_account().where(accounts.c.username == normalize(username))).first()
+    row = conn.execute(_ACCOUNT, {"who": normalize(username)}).first()
     return None if row is None else _read(row)
 
 
@@ -160,6 +160,13 @@ def normalize(username: str) -> str:
 
 def _account() -> sa.Select[Any]:
     return sa.select(*(accounts.c[name] for name in ("username", "role", "learner", "disabled", "created_at")))
+
+
+# Of every request, made once.
+_ACCOUNT = _account().where(accounts.c.username == sa.bindparam("who"))
+_SESSION = sa.select(web_sessions.c.username).where(
+    web_sessions.c.id == sa.bindparam("which"), web_sessions.c.expires > sa.bindparam("now")
+)
 
 
 def _read(row: sa.Row[Any]) -> Account:
@@ -204,8 +211,7 @@ def sign_out(conn: sa.Connection, session: Session) -> None:
 def find_session(conn: sa.Connection, hub: Hub, token: str) -> Session | None:
     """The session of a cookie, while it lasts and its account is open."""
     found = session_id(hub, token)
-    query = sa.select(web_sessions.c.username).where(web_sessions.c.id == found, web_sessions.c.expires > hub.clock())
-    username = conn.execute(query).scalar()
+    username = conn.execute(_SESSION, {"which": found, "now": hub.clock()}).scalar()
     account = None if username is None else find(conn, username)
     if account is None or account.is_disabled:
         return None
@@ -246,12 +252,17 @@ def _is_right(stored: str, password: str) -> bool:
 def current() -> Session | None:
     """Who sends this request; None where nobody is signed in. Asked of the database once a request."""
     if "wkmb_session" not in flask.g:
-        hub = current_hub()
+        with current_hub().db.read() as conn:
+            return current_in(conn)
+    session: Session | None = flask.g.wkmb_session
+    return session
+
+
+def current_in(conn: sa.Connection) -> Session | None:
+    """The same for a view that reads more in this transaction."""
+    if "wkmb_session" not in flask.g:
         token = flask.request.cookies.get(COOKIE, "")
-        flask.g.wkmb_session = None
-        if 0 < len(token) <= 64:
-            with hub.db.read() as conn:
-                flask.g.wkmb_session = find_session(conn, hub, token)
+        flask.g.wkmb_session = find_session(conn, current_hub(), token) if 0 < len(token) <= 64 else None
     session: Session | None = flask.g.wkmb_session
     return session
 

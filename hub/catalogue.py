@@ -214,7 +214,10 @@ def _shared(course: Course, line: int, others: Mapping[tuple[str, str], str]) ->
 
 
 def _revision(conn: sa.Connection) -> int:
-    return conn.execute(sa.select(revisions.c.number).where(revisions.c.name == REVISION)).scalar() or 0
+    return conn.execute(_REVISION).scalar() or 0
+
+
+_REVISION = sa.select(revisions.c.number).where(revisions.c.name == REVISION)
 
 
 def _lock_revision(conn: sa.Connection) -> int:

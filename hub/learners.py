@@ -6,6 +6,7 @@ becomes a PNS. Nothing is kept under it but the way to the person.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -77,8 +78,13 @@ class Imported:
 
 def find(conn: sa.Connection, learner: UUID) -> Learner | None:
     """The person with this id."""
-    row = conn.execute(sa.select(*_columns()).where(learners.c.id == learner)).first()
+    row = conn.execute(_find(), {"who": learner}).first()
     return None if row is None else Learner(*row)
+
+
+@functools.cache
+def _find() -> sa.Select[Any]:
+    return sa.select(*_columns()).where(learners.c.id == sa.bindparam("who"))
 
 
 def find_by_nip(conn: sa.Connection, nip: str) -> Learner | None:

@@ -20,6 +20,11 @@ def allow(hub: Hub, what: str, who: str, *, most: int, seconds: int) -> bool:
     return hub.db.run(lambda conn: _count(conn, key, now, timedelta(seconds=seconds))) <= most
 
 
+def allow_in(conn: sa.Connection, hub: Hub, what: str, who: str, *, most: int, seconds: int) -> bool:
+    """`allow` in the transaction of what is done."""
+    return _count(conn, _key(hub, what, who), hub.clock(), timedelta(seconds=seconds)) <= most
+
+
 def forget(hub: Hub, what: str, who: str) -> None:
     """Begin again at nothing, because what was counted turned out to be right."""
     key = _key(hub, what, who)

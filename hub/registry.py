@@ -176,8 +176,16 @@ def find_connector(conn: sa.Connection, name: str) -> Connector | None:
     """The connector of that name, whatever text it is."""
     if not _NAME.fullmatch(name):  # It comes from addresses too, and PostgreSQL takes no NUL in text.
         return None
-    row = conn.execute(sa.select(connectors).where(connectors.c.name == name)).first()
+    row = conn.execute(_CONNECTOR, {"which": name}).first()
     return None if row is None else _connector(row)
+
+
+# Of every launch, made once.
+_CONNECTOR = sa.select(connectors).where(connectors.c.name == sa.bindparam("which"))
+_TOOLS = sa.select(tools).where(tools.c.connector == sa.bindparam("whose")).order_by(tools.c.id)
+_CLIENT = sa.select(tools).where(tools.c.client_id == sa.bindparam("which"))
+_DEPLOYMENTS = sa.select(deployments).where(deployments.c.tool == sa.bindparam("whose")).order_by(deployments.c.id)
+_DEPLOYMENT = sa.select(deployments).where(deployments.c.id == sa.bindparam("which"))
 
 
 def get_connector(conn: sa.Connection, connector_id: int) -> Connector:
@@ -331,7 +339,8 @@ def get_tool(conn: sa.Connection, tool_id: int) -> Tool:
 
 def find_tool_by_client_id(conn: sa.Connection, client_id: str) -> Tool | None:
     """The tool that says it is this client."""
-    return _find_tool(conn, tools.c.client_id == client_id)
+    row = conn.execute(_CLIENT, {"which": client_id}).first()
+    return None if row is None else _tool(row)
 
 
 def list_tools(conn: sa.Connection) -> tuple[Tool, ...]:
@@ -341,8 +350,7 @@ def list_tools(conn: sa.Connection) -> tuple[Tool, ...]:
 
 def tools_of_connector(conn: sa.Connection, connector_id: int) -> tuple[Tool, ...]:
     """A system's tools, the first one added first."""
-    query = sa.select(tools).where(tools.c.connector == connector_id).order_by(tools.c.id)
-    return tuple(_tool(row) for row in conn.execute(query))
+    return tuple(_tool(row) for row in conn.execute(_TOOLS, {"whose": connector_id}))
 
 
 def tool_of_connector(conn: sa.Connection, connector_id: int) -> Tool | None:
@@ -360,13 +368,12 @@ def launchers(conn: sa.Connection) -> dict[str, Tool]:
 
 def deployments_of(conn: sa.Connection, tool_id: int) -> tuple[Deployment, ...]:
     """A tool's deployments, the first one added first."""
-    query = sa.select(deployments).where(deployments.c.tool == tool_id).order_by(deployments.c.id)
-    return tuple(_deployment(row) for row in conn.execute(query))
+    return tuple(_deployment(row) for row in conn.execute(_DEPLOYMENTS, {"whose": tool_id}))
 
 
 def get_deployment(conn: sa.Connection, deployment_id: int) -> Deployment:
     """The deployment with that number (not what launches carry)."""
-    row = conn.execute(sa.select(deployments).where(deployments.c.id == deployment_id)).first()
+    row = conn.execute(_DEPLOYMENT, {"which": deployment_id}).first()
     if row is None:
         raise NotFound("unknown_deployment", f"There is no deployment number {deployment_id}.")
     return _deployment(row)

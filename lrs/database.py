@@ -398,11 +398,26 @@ def upsert(
 
     Tells whether a row was written.
     """
-    statement = _insert(conn, table).values(dict(row))
-    statement = statement.on_conflict_do_update(
+    is_postgresql = conn.dialect.name == "postgresql"
+    if where is None:
+        statement = _upsert(table, tuple(row), tuple(update), is_postgresql)
+        return conn.execute(statement, dict(row)).first() is not None
+    made = _insert(conn, table).values(dict(row))
+    made = made.on_conflict_do_update(
         index_elements=list(table.primary_key.columns), set_={name: row[name] for name in update}, where=where
     )
-    return conn.execute(statement.returning(*table.primary_key.columns)).first() is not None
+    return conn.execute(made.returning(*table.primary_key.columns)).first() is not None
+
+
+@functools.cache
+def _upsert(table: sa.Table, names: tuple[str, ...], update: tuple[str, ...], is_postgresql: bool) -> Any:
+    """The statement of an upsert, made once: making it costs as much as executing it."""
+    made = postgresql.insert(table) if is_postgresql else sqlite.insert(table)
+    made = made.values({name: sa.bindparam(name) for name in names})
+    # The row's own values, also where a column has a name that a parameter cannot have twice.
+    changed = {name: made.excluded[name] for name in update}
+    made = made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
+    return made.returning(*table.primary_key.columns)
 
 
 def _insert(conn: Connection, table: sa.Table) -> Any:

@@ -184,6 +184,7 @@ def _look(hub: Hub, request: AuthenticationRequest) -> _Seen:
     launch_id = launches.read_hint(hub, request.lti_message_hint)
     picking_id = None if launch_id else pickings.read_hint(hub, request.lti_message_hint)
     with hub.db.read() as conn:
+        accounts.current_in(conn)
         tool = find_client(conn, request.client_id)
         key = keys.signing_key(conn, hub.clock())
         picking = None if picking_id is None else pickings.find(conn, hub, picking_id)

@@ -98,20 +98,17 @@ def grant(hub: Hub, tool_keys: ToolKeys, form: Mapping[str, str]) -> AccessToken
     assertion = _read_assertion(hub, tool_keys, form["client_assertion"])
     if isinstance(assertion, TokenRefused):
         return assertion
-    refused = _check_request(hub, assertion.tool, form)
+    refused = _check_request(assertion.tool, form)
     if refused:
         return replace(refused, tool=assertion.tool)
     granted = _issue(hub, assertion, _granted(form.get("scope", "")))
     return replace(granted, tool=assertion.tool) if isinstance(granted, TokenRefused) else granted
 
 
-def _check_request(hub: Hub, tool: Tool, form: Mapping[str, str]) -> TokenRefused | None:
+def _check_request(tool: Tool, form: Mapping[str, str]) -> TokenRefused | None:
     """Why a tool that has proved who it is gets no token."""
     if form.get("client_id", tool.client_id) != tool.client_id:
         return _client("client_id", "client_id is not the one that the assertion is about.")
-    # Counted by whoever proved to be the client: a stranger cannot use up another's share.
-    if not limits.allow(hub, "lti-token", tool.client_id, most=MOST, seconds=60):
-        return TokenRefused("rate", "slow_down", f"More than {MOST} tokens in a minute. Keep a token until it ends.")
     if not _granted(form.get("scope", "")):
         return TokenRefused("scope", "invalid_scope", f"scope names none of: {' '.join(GRANTED)}.")
     return None
@@ -259,16 +256,19 @@ def _issue(hub: Hub, assertion: _Assertion, scopes: tuple[str, ...]) -> AccessTo
         "expires": now + LIFE,
     }
 
-    def work(conn: sa.Connection) -> bool:
+    def work(conn: sa.Connection) -> TokenRefused | None:
+        # Counted by whoever proved to be the client: a stranger cannot use up another's share.
+        if not limits.allow_in(conn, hub, "lti-token", assertion.tool.client_id, most=MOST, seconds=60):
+            return TokenRefused(
+                "rate", "slow_down", f"More than {MOST} tokens in a minute. Keep a token until it ends."
+            )
         # The insertion decides: of two that come at the same moment one is refused.
         if insert_missing(conn, used_tokens, [used]) != 1:
-            return False
+            return _client("jti", "This assertion has been used. Make a new one, with another jti, for each request.")
         insert_all(conn, access_tokens, [row])
-        return True
+        return None
 
-    if not hub.db.run(work):
-        return _client("jti", "This assertion has been used. Make a new one, with another jti, for each request.")
-    return AccessToken(token, scopes)
+    return hub.db.run(work) or AccessToken(token, scopes)
 
 
 def _used_id(assertion: _Assertion) -> bytes:
