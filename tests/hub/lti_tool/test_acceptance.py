@@ -7,16 +7,22 @@ platform's forms, signed by its own keys.
 from __future__ import annotations
 
 import base64
+import csv
 import json
+import re
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
+from werkzeug.wrappers import Response
 
-from hub import identity
+from hub import accounts, identity
+from hub.lti_tool import platforms
+from hub.lti_tool.keysets import REFETCHES
 from hub.lti_tool.tables import tool_logins
 from hub.tables import web_sessions
 from lrs.agents import Identifier
@@ -349,18 +355,117 @@ def test_l08_a_login_without_client_id_is_taken_where_the_issuer_has_one(lms: Lm
     assert lms.begin(client_id="client-2")["client_id"] == "client-2"
 
 
+# The lists ---------------------------------------------------------------------------------------------------------
+
+LISTS = Path(__file__).parents[2] / "cases" / "lti"
+#: ``def test_s03_…``: a case that has a test, or several, of its own.
+NAMED = re.compile(r"^def test_([nlsw][0-9]{2})_", re.MULTILINE)
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    with (LISTS / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def cases_here() -> set[str]:
+    """Every case that a test of this folder shows: as a row of the tables above, or by its name."""
+    texts = [path.read_text("utf-8") for path in sorted(Path(__file__).parent.glob("test_*.py"))]
+    assert not any(re.search(r"mark\.(skip|xfail)|pytest\.(skip|xfail)\(", text) for text in texts), "none is skipped"
+    single = {name.upper() for text in texts for name in NAMED.findall(text)}
+    return {*TAKEN, *REFUSED, *REFUSED_LOGINS, *single}
+
+
 def test_every_case_of_the_list_is_here(capsys: pytest.CaptureFixture[str]) -> None:
-    single = {name[5:8].upper() for name in globals() if name[:6] in ("test_n", "test_l")}
-    here = {*TAKEN, *REFUSED, *REFUSED_LOGINS, *single}
-    wanted = (
-        [f"P{number:02}" for number in range(1, 15)]
-        + [f"N{number:02}" for number in range(1, 62)]
-        + [f"L{number:02}" for number in range(9)]
-    )
+    here, listed = cases_here(), {row["id"] for row in rows_of("tool.csv")}
 
     with capsys.disabled():
-        print(f"\nhub as tool: {len(here)} of {len(wanted)} acceptance cases")
-    assert sorted(here) == sorted(wanted)
+        print(f"\nhub as tool: {len(here & listed)} of {len(listed)} acceptance cases")
+    assert listed - here == set()
+    assert {each for each in here if not each.startswith("W")} == listed, "and no case that is not in the list"
+
+
+def test_whatever_pylti1p3_leaves_open_is_shown_closed() -> None:
+    here = cases_here()
+
+    for row in rows_of("pylti1p3.csv"):
+        assert {each.upper() for each in row["shown by"].split()} <= here, row["about"]
+
+
+def test_w06_two_configurations_of_one_process_do_not_notice_each_other(lms: Lms) -> None:
+    lms.register("single", issuer="https://single.example", client_id="client-3")
+    lms.register("lms-2", client_id="client-2")
+
+    assert lms.begin(iss="https://single.example", client_id=None)["client_id"] == "client-3"
+    assert failed_check(lms.login(client_id=None)) == "client_id"
+
+
+def test_w07_a_key_set_is_read_once_for_many_launches_and_within_bounds(lms: Lms) -> None:
+    for _ in range(3):
+        assert lms.launch().status_code == 303
+    assert lms.asked == 1
+    for number in range(8):
+        assert failed_check(header(kid=f"made-up-{number}")(lms)) == "key"
+    assert lms.asked == REFETCHES, "whoever makes keys up costs the platform few calls"
+
+    lms.clock.advance(minutes=61)
+    assert lms.launch().status_code == 303
+    assert lms.asked == REFETCHES + 1
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (Response(status=302, headers={"Location": "/jwks"}), "answered 302"),
+        (Response("<html>"), "not JSON"),
+        (Response(status=503), "answered 503"),
+        (Response(b" " * (1 << 20) + b"{}"), "longer than"),
+    ],
+)
+def test_w07_a_key_set_that_cannot_be_read_is_said_so(lms: Lms, reply: Response, says: str) -> None:
+    lms.register("odd", client_id="client-9", jwks_url=lms.server.url_for("/odd"))
+    lms.server.expect_request("/odd").respond_with_response(reply)
+    request = lms.begin(client_id="client-9")
+
+    answer = lms.post(state=request["state"], id_token=lms.sign(lms.claims(request, aud="client-9")))
+
+    assert failed_check(answer) == "key"
+    assert says in answer.text
+    with lms.hub.db.read() as conn:
+        refusal = platforms.named(conn, "odd").refusal
+    assert refusal is not None
+    assert says in refusal["why"]
+
+
+def test_w13_no_cookie_holds_what_was_launched(lms: Lms) -> None:
+    answer = lms.launch()
+
+    cookies = answer.headers.getlist("Set-Cookie")
+    assert all(len(each.partition(";")[0]) < 100 for each in cookies)
+    assert {each.partition("=")[0] for each in cookies} <= {"wkmb_session", "session", "wkmb_lti"}
+
+
+def test_s14_somebody_whose_account_is_closed_sees_what_to_do(lms: Lms, people: tuple[Person, Person]) -> None:
+    with lms.hub.db.write() as conn:
+        accounts.set_disabled(conn, people[0].username, True)
+
+    answer = lms.launch()
+
+    assert answer.status_code == 200
+    assert "administrator hub" in answer.text
+    assert sessions(lms) == 0
+
+
+def test_s14_a_deployment_that_is_switched_off_says_so(lms: Lms) -> None:
+    with lms.hub.db.write() as conn:
+        found = platforms.named(conn, "lms")
+        platforms.disable_deployment(conn, lms.hub, found, "1", by="test")
+
+    request = lms.begin(lti_deployment_id=None)
+    launched = lms.post(state=request["state"], id_token=lms.sign(lms.claims(request)))
+
+    for page in (lms.login(), launched):
+        assert failed_check(page) == "deployment"
+        assert "administrator" in page.text
 
 
 def sessions(lms: Lms) -> int:

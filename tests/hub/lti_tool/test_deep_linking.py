@@ -147,7 +147,7 @@ def test_titles_are_shown_as_text_and_can_be_searched(lms: Lms, courses: list[in
     assert "Anggaran" not in found.text
 
 
-def test_a_return_address_cannot_end_its_attribute(lms: Lms, courses: list[int]) -> None:
+def test_w10_a_return_address_cannot_end_its_attribute(lms: Lms, courses: list[int]) -> None:
     page = begin(lms, deep_link_return_url=f'{ISSUER}/return?a="><script>alert(1)</script>')
 
     answer = lms.client.post("/lti/tool/select", data={"state": state_of(page)}, base_url=BASE)

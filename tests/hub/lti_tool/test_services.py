@@ -17,7 +17,7 @@ from werkzeug.wrappers import Request, Response
 from connectors.http import GuardedSession, RequestFailed
 from gradebooktest import Gradebook
 from hub.lti.keys import SigningKeys
-from hub.lti.scopes import MEMBERSHIP_READ, SCORE
+from hub.lti.scopes import LINEITEM, MEMBERSHIP_READ, SCORE
 from hub.lti_tool import grades, platforms, roster
 from hub.lti_tool.grades import NewScore
 from hub.lti_tool.platforms import Platform
@@ -246,7 +246,7 @@ def test_s12_the_query_of_a_line_item_stays_behind_its_path(services: Services, 
     assert list(grades.find_results(services, gradebook.lineitem, "43")) == []
 
 
-def test_line_items_are_made_found_changed_and_deleted(services: Services, gradebook: Gradebook):
+def test_w11_line_items_are_made_found_changed_and_deleted(services: Services, gradebook: Gradebook):
     for number in range(3):
         column = {"label": f"Kursus {number}", "scoreMaximum": 10, "resourceId": "hub", "tag": str(number)}
         made = grades.create_lineitem(services, gradebook.lineitems, column)
@@ -257,6 +257,7 @@ def test_line_items_are_made_found_changed_and_deleted(services: Services, grade
     changed = grades.change_lineitem(services, made["id"], column | {"scoreMaximum": 0})
     assert changed["scoreMaximum"] == grades.get_lineitem(services, made["id"])["scoreMaximum"] == 0
 
+    assert set(gradebook.scopes) == {LINEITEM}, "only what the call needs is asked for"
     grades.delete_lineitem(services, made["id"])
     assert refused(lambda: grades.get_lineitem(services, made["id"])).status == 404
 
