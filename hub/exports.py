@@ -198,12 +198,12 @@ def _line(each: Told, data: Mapping[str, str]) -> bytes:
 
 def _data(hub: Hub, each: Told) -> dict[str, str]:
     """The attachment data that is stored here, by SHA-2, in base64."""
-    wanted = {attachment["sha2"].lower() for attachment in attachments.attachments_of(each.statement)}
+    wanted = {attachment["sha2"] for attachment in attachments.attachments_of(each.statement)}
     if not wanted:
         return {}
     with hub.db.read() as conn:
-        found = {sha2: query.find_attachment(conn, sha2) for sha2 in sorted(wanted)}
-    return {sha2: base64.b64encode(content).decode() for sha2, content in found.items() if content is not None}
+        found = query.find_attachments(conn, wanted)
+    return {sha2: base64.b64encode(content).decode() for sha2, content in sorted(found.items())}
 
 
 def _cell(each: Told, column: Column) -> str:

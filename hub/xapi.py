@@ -476,13 +476,12 @@ def _rendered(conn: Any, payloads: list[bytes], form: str, call: Call) -> list[b
 
 def _parts(conn: Any, payloads: Iterable[bytes]) -> list[tuple[str, str, bytes]]:
     """Hash, content type and data of the attachments that are stored here, each once."""
-    parts: dict[str, tuple[str, str, bytes]] = {}
+    types: dict[str, tuple[str, str]] = {}
     for payload in payloads:
         for attachment in attachments.attachments_of(orjson.loads(payload)):
-            sha2 = attachment["sha2"]
-            if sha2 not in parts and (content := query.find_attachment(conn, sha2)) is not None:
-                parts[sha2] = (sha2, attachment["contentType"], content)
-    return list(parts.values())
+            types.setdefault(attachment["sha2"].lower(), (attachment["sha2"], attachment["contentType"]))
+    found = query.find_attachments(conn, types)
+    return [(*types[sha2], found[sha2]) for sha2 in types if sha2 in found]
 
 
 def _answer(payload: bytes, parts: list[tuple[str, str, bytes]] | None, boundary: UUID | None) -> flask.Response:

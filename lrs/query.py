@@ -156,11 +156,13 @@ def stored_among(conn: sa.Connection, ids: Iterable[UUID]) -> set[UUID]:
     return set(conn.execute(sa.select(at.id).where(at.id.in_(list(ids)), at.seq.is_not(None))).scalars())
 
 
-def find_attachment(conn: sa.Connection, sha2: str) -> bytes | None:
-    """The attachment data with this digest."""
-    query = sa.select(attachments.c.content).where(attachments.c.sha2 == bytes.fromhex(sha2))
-    content = conn.execute(query).scalar()
-    return None if content is None else bytes(content)
+def find_attachments(conn: sa.Connection, sha2s: Iterable[str]) -> dict[str, bytes]:
+    """The attachment data that is stored with these digests, by the digest in lower case."""
+    wanted = sorted({bytes.fromhex(sha2) for sha2 in sha2s})
+    if not wanted:
+        return {}
+    query = sa.select(attachments.c.sha2, attachments.c.content).where(attachments.c.sha2.in_(wanted))
+    return {bytes(row.sha2).hex(): bytes(row.content) for row in conn.execute(query)}
 
 
 def _columns() -> list[sa.ColumnElement[Any]]:

@@ -122,7 +122,8 @@ def test_what_is_put_back_is_byte_for_byte_what_was_there(worlds: tuple[World, W
             there.payload, there.seq, there.owner, there.voided_by,
         )  # fmt: skip
     with second.db.read() as conn:
-        assert query.find_attachment(conn, sha256(b"a signed certificate").hexdigest()) == b"a signed certificate"
+        digest = sha256(b"a signed certificate").hexdigest()
+        assert query.find_attachments(conn, [digest]) == {digest: b"a signed certificate"}
 
 
 def test_what_was_put_back_is_recognized_as_before(worlds: tuple[World, World], tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from hub import recognition
+from hub import recognition, registry
 from hub.application import create_app
 from hub.metrics import Metrics
 from hub.runtime import Hub, open_hub
@@ -60,6 +60,27 @@ def test_a_hub_whose_partitions_have_ended_is_not_ready_until_a_worker_made_more
     assert "wkmb db partition" in refused.get_json()["detail"]
     keep_house(hub)
     assert client.get("/readyz").get_json()["partitions_until"] == "2027-07-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_without_a_partition_a_sender_is_told_to_try_later(hub: Hub, clock: Clock) -> None:
+    hub.db.run(lambda conn: partitions.divide(conn, clock.now - timedelta(days=1000)))
+    with hub.db.write() as conn:
+        registry.add_credential(conn, hub, "lms", by="test", key="k", secret="a secret of tests alone", scopes=["all"])
+
+    answer = (
+        create_app(hub)
+        .test_client()
+        .post(
+            "/xapi/statements",
+            json=statement(),
+            auth=("k", "a secret of tests alone"),
+            headers={"X-Experience-API-Version": "1.0.3"},
+        )
+    )
+
+    assert (answer.status_code, answer.headers["X-Experience-API-Version"]) == (503, "1.0.3")
+    assert "Send it again later" in answer.get_json()["detail"]
 
 
 def test_requests_are_counted_by_endpoint_and_never_by_address(hub: Hub) -> None:

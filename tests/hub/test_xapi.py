@@ -84,8 +84,13 @@ def test_a_bad_credential_is_401(lrs: Visitor, header: str) -> None:
     assert response.content_type == "application/problem+json"
 
 
-def test_any_page_may_ask_from_a_browser(lrs: Visitor) -> None:
-    preflight = lrs._client.options("/xapi/activities/state", headers={"Origin": "https://course.example"})
+@pytest.mark.parametrize(
+    "resource",
+    ["statements", "activities", "activities/state", "activities/profile", "agents", "agents/profile", "about"],
+)
+def test_any_page_may_ask_from_a_browser(lrs: Visitor, resource: str) -> None:
+    """CORS: a preflight carries no credential and no version, and is not sent elsewhere."""
+    preflight = lrs._client.options(f"/xapi/{resource}", headers={"Origin": "https://course.example"})
 
     assert preflight.status_code == 204
     assert preflight.headers["Access-Control-Allow-Origin"] == "*"
@@ -745,6 +750,8 @@ def test_a_launch_voids_what_it_stored_itself_alone(lrs: Visitor) -> None:
     assert launch.post(reference(mine["id"], "voided", **own)).status_code == 200
     assert theirs["id"] in lrs.find()
     assert mine["id"] not in lrs.find()
+    assert theirs["id"] not in launch.find()
+    assert len(launch.find()) == 1
 
 
 @pytest.mark.parametrize(

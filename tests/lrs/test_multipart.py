@@ -124,8 +124,8 @@ def test_data_is_stored_once_and_found_by_its_digest(lrs: Store) -> None:
             lrs.db.run(lambda conn, these=prepared, now=ticket: store.save(conn, these, now, {SHA2: DATA}))
 
     with lrs.db.read() as conn:
-        assert query.find_attachment(conn, SHA2.upper()) == DATA
-        assert query.find_attachment(conn, "00" * 32) is None
+        assert query.find_attachments(conn, [SHA2.upper(), SHA2, "00" * 32]) == {SHA2: DATA}
+        assert query.find_attachments(conn, []) == {}
 
 
 # Signatures ----------------------------------------------------------------------------------------------
