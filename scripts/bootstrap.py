@@ -149,7 +149,8 @@ def main():
         if present.startswith("dev "):
             group = "dev"
         uv = shutil.which("uv")
-        say("making .venv with {}, from {}".format("uv" if uv else "venv and pip", " and ".join(LOCKS[group])))
+        how = ("uv", "seconds") if uv else ("venv and pip", "a minute or two")
+        say("making .venv with {}, from {}: {}".format(how[0], " and ".join(LOCKS[group]), how[1]))
         STAMP.unlink() if STAMP.exists() else None
         make_environment(uv)
         install(group, uv)

@@ -80,7 +80,7 @@ def _serve(port: int, sandbox_port: int) -> None:
         lms, tool_url = running.enter_context(stack.sandbox(home / "sandbox", sandbox_port))
         stack.register(home / "sandbox", _prepare(None, tool_url))
         hub = running.enter_context(stack.hub(home, port, None))
-        click.echo(_welcome(url, tool_url))
+        click.echo(_welcome(url, tool_url, home))
         stack.wait([lms, hub], stopping)
     click.echo("Ended.")
 
@@ -101,11 +101,12 @@ def _verify(environment: dict[str, str]) -> None:
     click.echo(f"   {done.stdout.strip()}")
 
 
-def _welcome(url: str, tool_url: str) -> str:
+def _welcome(url: str, tool_url: str, home: Path) -> str:
     accounts = "\n".join(f"  {each.username:<9}{seed.PASSWORD}   {each.says}" for each in seed.ACCOUNTS)
     return (
         f"\nWKMB Hub:    {url}\nSandbox LMS: {tool_url}\n\n"
-        f"Sign in with one of these fictional accounts:\n{accounts}\n\nCtrl-C ends it; the data stay."
+        f"Sign in with one of these fictional accounts:\n{accounts}\n\n"
+        f"Ctrl-C ends it; the data stay in {home}. Remove that folder to begin anew."
     )
 
 
