@@ -25,6 +25,9 @@ log = structlog.get_logger()
 #: The server has no time limit on a body that arrives slowly, so one slow client may cost one of these threads.
 THREADS = 32
 
+#: What the server itself says, an answer that broke off among it, goes the way of all logs (`hub.logs`).
+_LOGS = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
+
 
 def application() -> flask.Flask:
     """The application of one server process, on the environment's settings; granian calls it in each."""
@@ -46,6 +49,7 @@ def serve(host: str, port: int, processes: int, *, with_worker: bool) -> None:
         websockets=False,
         respawn_failed_workers=True,
         workers_kill_timeout=10,
+        log_dictconfig=_LOGS,
     )
     with _worker() if with_worker else contextlib.nullcontext():
         server.serve()

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import orjson
 import requests
 
 from wkmbtest.postgresql import free_port
@@ -47,6 +48,12 @@ def test_a_server_answers_and_leaves_nothing_behind(hub_process: HubProcess) -> 
     hub_process.stop()
 
     assert workers(hub_process) == []
+
+
+def test_whatever_a_process_of_the_hub_logs_is_a_line_of_json(hub_process: HubProcess) -> None:
+    said = [orjson.loads(line) for line in hub_process.log.read_text().splitlines()]
+
+    assert any(line["event"].startswith("Listening at") for line in said)
 
 
 def test_a_worker_that_dies_is_started_again(hub_process: HubProcess) -> None:

@@ -305,6 +305,16 @@ def test_each_row_says_what_it_came_to_and_leads_on(seen, auditor):
     assert f'href="/audit/statements?activity={quote(SECURITY, safe="/:")}"' in unescape(page.text)
 
 
+def test_the_page_of_a_course_leads_to_everything_about_it(seen, auditor):
+    world, *_ = seen
+    with world.db.read() as conn:
+        [listed] = world.hub.courses.current(conn).listed
+
+    page = auditor.get(f"/courses/{listed.id}")
+
+    assert f'href="/audit/statements?activity={quote(SECURITY, safe="/:")}"' in unescape(page.text)
+
+
 def test_a_longer_page_asks_no_more_questions(seen, auditor):
     world, *_ = seen
 
