@@ -15,6 +15,7 @@ from hub.web import (
     layout,
     picking,
     platforms,
+    policies,
     reports,
     rtl,
     session,
@@ -28,6 +29,6 @@ def register(app: flask.Flask) -> None:
     layout.register(app)
     for each in (
         session, employee, catalogue, rtl, certifications, competencies, transcripts, verify, reports, comparison,
-        platforms, admin, picking, audit,
+        policies, platforms, admin, picking, audit,
     ):  # fmt: skip
         app.register_blueprint(each.pages)
