@@ -22,7 +22,7 @@ import orjson
 import sqlalchemy as sa
 
 from connectors import xapi
-from hub import identity, learners, ledger, recognition, sync
+from hub import identity, learners, ledger, needs, recognition, sync, undertakings
 from hub.learners import Learner
 from hub.ledger import Entry
 from hub.policies import PolicyUnknown
@@ -385,7 +385,8 @@ def outline(conn: sa.Connection, hub: Hub, page: Sequence[Stored]) -> tuple[Outl
 
 def export(conn: sa.Connection, hub: Hub, learner: Learner) -> Iterator[dict[str, Any]]:
     """All that is recorded of one person, thing by thing: who she is, by what she is known, every row of her ledger
-    with key and digest (so that the chain can be followed elsewhere), what is pending, and her statements."""
+    with key and digest (so that the chain can be followed elsewhere), what is pending, what she undertakes and needs,
+    her statements, and those of her assessors."""
     nips = learners.nips_of(conn, learner.id)
     yield {"kind": "learner", **asdict(learner), "nips": nips}
     for known in identity.identities_of(conn, learner.id):
@@ -398,7 +399,12 @@ def export(conn: sa.Connection, hub: Hub, learner: Learner) -> Iterator[dict[str
     for policy in around.policies:
         for found in ledger.pending_of(conn, learner.id, policy.name):
             yield {"kind": "pending", "policy": policy.name, **asdict(found)}
-    for each in recognition.observations(conn, hub, learner.id, around):
+    for undertaken in undertakings.read(conn, learner.id):
+        yield {"kind": undertaken.kind, **asdict(undertaken), "document": orjson.loads(undertaken.document)}
+    if needed := needs.of_learner(conn, learner):
+        yield {"kind": "needs", "competencies": [asdict(need) for need in needed]}
+    assessed = recognition.assessed(conn, hub, learner.id, around)
+    for each in (*recognition.observations(conn, hub, learner.id, around), *assessed):
         yield {
             "kind": "statement",
             "statement": each.observation.statement,

@@ -293,6 +293,9 @@ def test_certification_results_are_recorded_and_shown(wkmb: Any, prepared: Hub) 
         "SK-7",
     )
     assert wkmb("certification", "show", OTHER_NIP).stdout == "She has no certification.\n"
+    wkmb("audit", "export", NIP, str(wkmb.folder / "all.jsonl"))
+    handed_out = [orjson.loads(line) for line in (wkmb.folder / "all.jsonl").read_bytes().splitlines()]
+    assert [each["subject"] for each in handed_out if each["kind"] == "certification"] == [name]
 
 
 def test_a_scheme_is_added_once_and_never_changes(wkmb: Any, prepared: Hub) -> None:

@@ -17,8 +17,10 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from browsertest import SCREENS, Site, check, follow, name_of, opened, serving, sign_in
-from hub import accounts
+from hub import accounts, certifications
+from hub.needs import import_needs, read_needs
 from lrs.database import Database
+from mappings.course import Competency
 from pagestest import PASSWORD
 from recognizedtest import LMS, World, course, linked_world, statement, voiding
 from wkmbpeers import prepared
@@ -27,7 +29,7 @@ from wkmbtest.databases import Databases
 from wkmbtest.postgresql import free_port
 from wkmbtest.processes import HubProcess, answers, terminate, wait_until
 
-GRADED, ARTICLE = f"{LMS}/course/2", f"{LMS}/course/3"
+GRADED, ARTICLE, FOLLOWED_UP = f"{LMS}/course/2", f"{LMS}/course/3", f"{LMS}/many/2"
 
 
 @pytest.fixture
@@ -36,6 +38,15 @@ def world(databases: Databases, tmp_path: Path) -> Iterator[World]:
     graded = course(GRADED, title_id="Pelayanan Publik", requires=("completed", "score"), min_score=700_000)
     article = course(ARTICLE, title_id="Membaca Artikel", form="NKL09", programme_centi_jp=None, minutes=45)
     world, learner = linked_world(db, course(), graded, article, *(course(f"{LMS}/many/{n}") for n in range(30)))
+    world.offer(
+        course(FOLLOWED_UP, requires=("completed", "rtl_approved"), competencies=(Competency("Integritas", 2),))
+    )
+    needed = read_needs(f"nip,competencies\n{learner.nip},Integritas:2;Statistik:1\n").rows
+    with db.write() as conn:
+        import_needs(conn, needed, {learner.nip: learner.id})
+        scheme = certifications.get_scheme(conn, world.hub, "certification-bkn")
+    certifications.record(world.hub, learner.id, scheme, certifications.Result("cognitive-test", score=500_000))
+    world.receive(statement("completed", FOLLOWED_UP))
     taken_back = statement("completed", f"{LMS}/many/1")
     world.receive(statement(), taken_back, statement("completed", GRADED))
     world.receive(statement("scored", GRADED, result={"score": {"scaled": 0.55}}))
@@ -75,9 +86,13 @@ def test_every_page_fits_the_screen_and_keeps_nobody_out(page: Page, site: Site)
     check(page)
     sign_in(page, site.url, "budi")
     check(page)
-    for path in ("/courses", "/courses?q=xyz", "/plan?year=2025", "/transcript", "/transcript?year=2025", "/nowhere"):
+    paths = ("/courses", "/courses?q=xyz", "/plan?year=2025", "/transcript", "/transcript?year=2025", "/nowhere")
+    for path in (*paths, "/certifications", "/competencies", "/rtl"):
         page.goto(site.url + path)
         check(page)
+    follow(page, page.locator("main .list a").first, "**/rtl/*/*")
+    expect(page.locator("#f-activity-0")).to_be_visible()
+    check(page)
     page.goto(f"{site.url}/transcript")
     follow(page, page.locator("main a[href*='/entries/']").first, "**/entries/*")
     expect(page.locator(".checks .check-ok").first).to_be_visible()
