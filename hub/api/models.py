@@ -114,7 +114,14 @@ class DutiesQuery(_Parameters):
         None, description="Due up to this day; what is overdue today where left out.", json_schema_extra=_forget_default
     )
     limit: int = Field(100, ge=1, le=1000, description="How many at most.")
-    after: str = Field("", max_length=4000, description="Where the page before ended; `next` has it.")
+    after: date | SkipJsonSchema[None] = Field(
+        None, description="The last day of the page before, with what follows; `next` has all.",
+        json_schema_extra=_forget_default,
+    )  # fmt: skip
+    learner: UUID = Field(UUID(int=0), description="The last one's learner.")
+    kind: str = Field("", max_length=16, description="The last one's kind.")
+    subject: str = Field("", max_length=2000, description="The last one's subject.")
+    who: str = Field("", max_length=36, description="Whom the last one waits for.")
 
 
 class PlanItem(_Answer):

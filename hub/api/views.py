@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 import flask
-import orjson
 import sqlalchemy as sa
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
@@ -20,7 +19,7 @@ from hub.api import models
 from hub.api.models import jp
 from hub.audit import EntryExplained, Evidence, Origin
 from hub.catalogue import Listed
-from hub.errors import HubError, NotFound
+from hub.errors import NotFound
 from hub.learners import Learner
 from hub.logs import mask
 from hub.policies import Listed as ListedPolicy
@@ -268,27 +267,24 @@ def duties(query: models.DutiesQuery) -> flask.Response:
     hub = current()
     today = hub.today()
     until = undertakings.day_before(today) if query.until is None else query.until
-    after = _after(query.after)
+    after = None if query.after is None else _after(query, query.after)
     with hub.db.read() as conn:
         found = undertakings.due(conn, until, max(today, until), limit=query.limit + 1, after=after)
         page = found[: query.limit]
         people = learners.find_many(conn, (each.learner for each in page))
     more = None
     if len(found) > query.limit:
-        key = orjson.dumps(astuple(page[-1].key)).decode()
-        more = flask.url_for("api.duties", until=until.isoformat(), limit=query.limit, after=key)
+        last = page[-1]
+        place = {"learner": last.learner, "kind": last.kind, "subject": last.subject, "who": last.who}
+        asked = {"until": until.isoformat(), "limit": query.limit}
+        more = flask.url_for("api.duties", **asked, after=last.due_on.isoformat(), **place)  # type: ignore[arg-type]
     return _answer(models.DutiesAnswer(duties=[_duty(each, people, today) for each in page], next=more))
 
 
-def _after(text: str) -> After | None:
-    """Where a page ended; `HubError` for what is no such place."""
-    try:
-        due_on, learner, *names = orjson.loads(text) if text else ("", "", "", "", "")
-        kind, subject, who = (name if "\x00" not in name else "" for name in names)
-        return After(date.fromisoformat(due_on), UUID(learner), kind, subject, who) if text else None
-    except (ValueError, TypeError, AttributeError) as error:
-        detail = "after is no place in this list."
-        raise HubError("after", detail, action="Follow the address in next.", status=422) from error
+def _after(query: models.DutiesQuery, due_on: date) -> After:
+    """Where the page before ended."""
+    kind, subject, who = (text.replace("\x00", "") for text in (query.kind, query.subject, query.who))
+    return After(due_on, query.learner, kind, subject, who)
 
 
 def _duty(duty: Duty, people: Mapping[UUID, Learner], today: date) -> models.DutyAnswer:

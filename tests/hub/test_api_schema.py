@@ -70,8 +70,12 @@ def references(value: Any) -> Iterator[str]:
 
 
 OPERATIONS = (
-    "learner_year", "entry", "statement", "courses", "course", "connectors", "policies", "policy"
+    "learner_year", "learner_plans", "learner_certifications", "learner_competencies", "duties", "unit_needs", "entry",
+    "statement", "courses", "course", "connectors", "policies", "policy",
 )  # fmt: skip
+
+
+LEARNERS = ("learner_year", "learner_plans", "learner_certifications", "learner_competencies")
 
 
 def test_every_operation_is_tried(document: Any) -> None:
@@ -96,7 +100,7 @@ def test_what_is_there_is_answered_as_the_document_says(scene: Scene, api: Any) 
     year = scene.year()
     entry = year["entries"][0]
     known = {
-        "learner_year": {"nip": NIP},
+        **{key: {"nip": NIP} for key in LEARNERS},
         "entry": {"entry_id": entry["id"]},
         "statement": {"statement_id": entry["evidence"][0]},
         "course": {"course_id": 1},

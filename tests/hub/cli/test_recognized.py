@@ -314,9 +314,10 @@ def test_needs_are_imported_shown_and_what_nobody_offers_is_listed(wkmb: Any, pr
     done = wkmb.json("need", "import", wkmb.file("needs.csv", good))
     [gap] = wkmb.json("need", "gaps")
     shown = wkmb.json("need", "show", NIP)
-    line = wkmb.refused("need", "import", wkmb.file("bad.csv", good + ",,123,X\n"))
+    refused = wkmb("need", "import", wkmb.file("bad.csv", good + ",,123,X\n"), expect=1).output
 
     assert done == {"imported": 2, "problems": []}
     assert (gap["unit"], gap["needs"][0]["need"]) == ("Pusdatin", {"name": "Integritas", "level": 3})
     assert [each["need"]["name"] for each in shown] == ["Integritas", "Statistik"]
-    assert "Nothing was imported" in line
+    assert "line 4, nip" in refused
+    assert "Nothing was imported: 1 problem." in refused
