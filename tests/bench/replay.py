@@ -208,7 +208,7 @@ def recomputation(environment: dict[str, str], facts: int, times: int = 20) -> f
         insert_all(conn, learners, [_person(learner, f"1970{facts:014}", name, now)])
         key = agent_key(Identifier("account", HOME, name))
         insert_all(conn, learner_actors, [{"learner": learner, "actor_key": key}])
-    rng = random.Random(facts)
+    rng = random.Random(f"recomputed {facts}")  # Other ids than any of the people filled in has.
     batch = [said for _ in range(facts // FACTS) for said in said_by(rng, name)]
     writer = Writer({"objectType": "Agent", "account": {"homePage": hub.base_url, "name": "lms"}}, 1, "credential:1")
 
