@@ -321,3 +321,16 @@ def test_needs_are_imported_shown_and_what_nobody_offers_is_listed(wkmb: Any, pr
     assert [each["need"]["name"] for each in shown] == ["Integritas", "Statistik"]
     assert "line 4, nip" in refused
     assert "Nothing was imported: 1 problem." in refused
+
+
+def test_targets_and_rules_of_identities_are_set_by_commands(wkmb: Any) -> None:
+    assert "employers: nobody" in wkmb("target", "show").stdout
+    assert wkmb.json("target", "employer", "permendikdasmen-pns", "Kemendikdasmen")["changed"]
+    assert wkmb.json("target", "show")["rules"][0]["employers"] == ["Kemendikdasmen"]
+    assert "no rule pns that holds for listed" in wkmb.refused("target", "employer", "pns", "KKP")
+    text = wkmb("target", "show", "--yaml").stdout
+    assert wkmb.json("target", "set", wkmb.file("targets.yaml", text))["targets"] == "default"
+    assert "(line 12)" in wkmb.refused("target", "set", wkmb.file("bad.yaml", text.replace("value: 30", "value: x")))
+
+    assert "No rule" in wkmb("identity", "rules").stdout
+    assert "no connector nobody" in wkmb.refused("identity", "rule", "nobody", "--mail", "kkp.example.go.id")
