@@ -57,7 +57,9 @@ def test_over_http_the_cookie_stays_on_the_site(new_test_hub):
     assert not {"Secure", "Partitioned"} & given
 
 
-@pytest.mark.parametrize(("role", "address"), [("admin", "/admin/"), ("operator", "/admin/"), ("auditor", "/audit/")])
+@pytest.mark.parametrize(
+    ("role", "address"), [("admin", "/admin/"), ("operator", "/admin/"), ("auditor", "/audit/statements")]
+)
 def test_everybody_begins_where_her_work_is(world, role, address):
     browser = person(world, role)
 
