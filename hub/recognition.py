@@ -47,6 +47,8 @@ log = structlog.get_logger()
 BATCH = 256
 #: Failures after which a learner is set aside.
 MOST_FAILURES = 3
+#: Statements of an unlinked actor that are weighed for a page.
+WEIGHED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,14 @@ class Compared:
     rows: tuple[tuple[UUID, Difference], ...]
     learners: int
     next_after: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """Hundredths of JP that wait behind an unlinked actor; ``is_more``: she has more statements than were weighed."""
+
+    centi_jp: int
+    is_more: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,17 +219,18 @@ def evaluate_all(hub: Hub, policy: Policy, observed: Iterable[Observed], around:
     )  # fmt: skip
 
 
-def centi_behind(conn: sa.Connection, hub: Hub, actor_key: int) -> int:
-    """Hundredths of JP that wait behind an actor whom nobody has linked: what her statements alone would give, each
-    year under its official policy."""
-    around = surroundings(conn, hub)
-    observed = [observe(hub, stored, around) for stored in query.of_actors(conn, [actor_key])]
-    return sum(
+def behind(conn: sa.Connection, hub: Hub, actor_key: int, around: Surroundings) -> Behind:
+    """What waits behind an actor whom nobody has linked: what her statements alone would give, each year under its
+    official policy."""
+    first = list(query.of_actors(conn, [actor_key], limit=WEIGHED + 1))
+    observed = [observe(hub, stored, around) for stored in first[:WEIGHED]]
+    centi_jp = sum(
         found.centi_jp
         for policy in around.policies
         for found in evaluate_all(hub, policy, observed, around).recognitions
         if hub.policies.active(conn, found.year).name == policy.name
     )
+    return Behind(centi_jp, is_more=len(first) > WEIGHED)
 
 
 # Recomputing -------------------------------------------------------------------------------------------

@@ -37,6 +37,7 @@ from hub.errors import HubError, NotFound
 from hub.identity import Identity
 from hub.learners import Learner
 from hub.lti import drafts, refusals, registering
+from hub.recognition import Behind, Surroundings
 from hub.registry import Connector, Credential, NewTool, Tool
 from hub.rows import is_nip
 from hub.runtime import Hub, current
@@ -521,7 +522,7 @@ class Unresolved:
     identity: Identity
     latest: Sketch | None
     suggested: Learner | None
-    centi_behind: int
+    behind: Behind
 
 
 @pages.get("/identities")
@@ -536,7 +537,8 @@ def _identities(given: Mapping[str, str], problems: Mapping[str, str]) -> Respon
     linked = asked.get("linked", "")
     with hub.db.read() as conn:
         found = identity.list_unresolved(conn, limit=LIMIT + 1, after=after)
-        rows = [_unresolved(conn, hub, each) for each in found[:LIMIT]]
+        around = recognition.surroundings(conn, hub)
+        rows = [_unresolved(conn, hub, each, around) for each in found[:LIMIT]]
         done = identity.find(conn, int(linked)) if _is_key(linked) else None
         owner = learners.find(conn, done.learner) if done and done.learner else None
     page = flask.render_template(
@@ -571,10 +573,10 @@ def _after_identity(text: str) -> tuple[datetime, int] | None:
     return (at, int(key)) if _is_key(key) and at.tzinfo is not None else None
 
 
-def _unresolved(conn: sa.Connection, hub: Hub, found: Identity) -> Unresolved:
+def _unresolved(conn: sa.Connection, hub: Hub, found: Identity, around: Surroundings) -> Unresolved:
     page = query.find(conn, query.StatementQuery(agent=found.who), limit=1)
     latest = sketch(page.statements[0], layout.language()) if page.statements else None
-    behind = recognition.centi_behind(conn, hub, found.actor_key)
+    behind = recognition.behind(conn, hub, found.actor_key, around)
     return Unresolved(found, latest, _suggested(conn, found.who, latest), behind)
 
 

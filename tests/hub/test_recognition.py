@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from hub import audit, identity, persons, recognition
+from hub.recognition import Behind
 from hub.tables import connectors, entries, inbox, recompute_failures
 from lrs.database import Database, insert_all
 from mappings.facts import Fact, NotAFact
@@ -207,8 +208,24 @@ def test_what_waits_behind_an_unknown_actor_is_known(db: Database) -> None:
 
     with db.read() as conn:
         (unresolved,) = identity.list_unresolved(conn, limit=10)
-        assert recognition.centi_behind(conn, world.hub, unresolved.actor_key) == 450
-        assert recognition.centi_behind(conn, world.hub, 1) == 0
+        around = recognition.surroundings(conn, world.hub)
+        assert recognition.behind(conn, world.hub, unresolved.actor_key, around) == Behind(450, is_more=False)
+        assert recognition.behind(conn, world.hub, 1, around) == Behind(0, is_more=False)
+
+
+def test_of_an_actor_with_a_long_history_the_first_part_is_weighed(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recognition, "WEIGHED", 1)
+    world = World(db)
+    world.offer(course())
+    world.receive(statement(), statement(object=SERVICE))
+
+    with db.read() as conn:
+        (unresolved,) = identity.list_unresolved(conn, limit=10)
+        found = recognition.behind(conn, world.hub, unresolved.actor_key, recognition.surroundings(conn, world.hub))
+
+    assert found == Behind(450, is_more=True)
 
 
 def test_link_unlink_link_equals_link(db: Database) -> None:
