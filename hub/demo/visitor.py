@@ -11,8 +11,8 @@ import requests
 
 SECONDS = 20
 
-#: Fields that only the messages of LTI have: login initiation, authentication request and response.
-MESSAGE = frozenset({"login_hint", "id_token", "error", "redirect_uri"})
+#: Fields that only the messages of LTI have: login initiation, authentication request and response, what was picked.
+MESSAGE = frozenset({"login_hint", "id_token", "error", "redirect_uri", "JWT"})
 
 #: Messages in a row before we give up: login, authentication, and a hop of each side's own are four.
 HOPS = 6
@@ -114,7 +114,7 @@ class Visitor(requests.Session):
             raise Lost(f"{page.status_code} {page.url} has no form for {ending!r}:\n{page.text[:2000]}")
         return self.send_form(forms[0], **fields)
 
-    def send_form(self, form: Form, **fields: str) -> requests.Response:
+    def send_form(self, form: Form, /, **fields: str) -> requests.Response:
         """Submit a form."""
         values = form.fields | fields
         if form.method == "get":

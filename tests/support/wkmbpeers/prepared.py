@@ -105,6 +105,24 @@ class PreparedHub:
         assert links, f"{title} is not in the catalogue:\n{catalogue.text[:3000]}"
         return visitor.follow(visitor.submit(visitor.get(links[0].href), "/launch"))
 
+    def pick(self, visitor: Visitor, tool: str) -> None:
+        """As an administrator, open the tool's picker from the page of its first deployment, and take what it gives."""
+        self.process.wkmb("user", "add", "admin", "--role", "admin", "--password-stdin", stdin=PASSWORD + "\n")
+        visitor.submit(visitor.get(f"{self.url}/login"), "/login", username="admin", password=PASSWORD)
+        system = visitor.get(f"{self.url}/admin/systems/{tool}")
+        [deployment] = [link.href for link in Page(system).links if "/deployments/" in link.href]
+        picked = visitor.follow(visitor.submit(visitor.get(deployment), "/pick"))
+        assert picked.url == f"{self.url}/lti/platform/deep-link", f"{picked.url}: {picked.text[:3000]}"
+        assert picked.status_code == 200, picked.text[:3000]
+
+    def confirm_draft(self, visitor: Visitor, title: str, **cells: str) -> None:
+        """Say what a picked course is worth, so that it is in the catalogue."""
+        waiting = visitor.get(f"{self.url}/admin/courses/drafts")
+        [draft] = {link.href for link in Page(waiting).links if title in link.text}
+        given = {"scope": "national", "repeat": "once"} | cells
+        done = visitor.submit(visitor.get(draft), f"/drafts/{draft.rpartition('/')[2]}", **given)
+        assert done.url.endswith("/admin/courses/drafts"), done.text[:3000]
+
     def ask(self, path: str, **parameters: str | int) -> dict[str, Any]:
         """What the API tells another system."""
         answer = requests.get(f"{self.url}/api/v1{path}", parameters, auth=(KEY, SECRET), timeout=30)
