@@ -220,6 +220,7 @@ def test_of_an_actor_with_a_long_history_the_first_part_is_weighed(
     world = World(db)
     world.offer(course())
     world.receive(statement(), statement(object=SERVICE))
+    world.settle()
 
     with db.read() as conn:
         (unresolved,) = identity.list_unresolved(conn, limit=10)
