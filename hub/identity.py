@@ -39,8 +39,8 @@ _MERGE = "If the two are one person, link her other identities instead."
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """An actor and, if somebody said so, whose it is. ``linked_by``: "hub", "launch", "import", "admin:<name>",
-    "rule:<connector>"."""
+    """An actor and, if somebody said so, whose it is. ``linked_by``: "hub", "launch" (of the hub), "launched" (by
+    it), "import", "admin:<name>", "rule:<connector>"."""
 
     actor_key: int
     who: Identifier
@@ -80,6 +80,10 @@ def hub_account(base_url: str, learner: UUID) -> Identifier:
     return Identifier("account", base_url, str(learner))
 
 
+#: Written once: every launch asks it.
+_CLAIM = sa.select(identities.c.learner, identities.c.linked_by).where(identities.c.actor_key == sa.bindparam("which"))
+
+
 # Linking -----------------------------------------------------------------------------------------------
 
 
@@ -101,6 +105,17 @@ def link(conn: sa.Connection, who: Identifier, learner: UUID, *, by: str, now: d
     insert_missing(conn, learner_actors, [{"learner": learner, "actor_key": key}])
     ingest.wake(conn, [key], now=now, new_id=new_id)
     return True
+
+
+def link_unclaimed(
+    conn: sa.Connection, who: Identifier, learner: UUID, *, by: str, now: datetime, new_id: NewId
+) -> bool:
+    """Make this identity the learner's unless somebody has it, or a person decided that it is nobody's."""
+    claimed = conn.execute(_CLAIM, {"which": agent_key(who)}).first()
+    # Somebody who unlinked it is named in ``linked_by``.
+    if claimed is not None and (claimed.learner is not None or claimed.linked_by is not None):
+        return False
+    return link(conn, who, learner, by=by, now=now, new_id=new_id)
 
 
 def unlink(conn: sa.Connection, who: Identifier, *, by: str, now: datetime, new_id: NewId) -> bool:

@@ -244,7 +244,7 @@ learner_nips = sa.Table(
 )
 
 #: An actor of statements, and whose she is; without ``learner`` it is unresolved. ``linked_by`` says how:
-#: "hub", "launch", "import", "admin:<name>", "rule:<connector>".
+#: "hub", "launch" (of the hub), "launched" (by the hub), "import", "admin:<name>", "rule:<connector>".
 identities = sa.Table(
     "identities",
     metadata,

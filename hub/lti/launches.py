@@ -19,12 +19,13 @@ import orjson
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from connectors import xapi
-from hub import registry
+from connectors import accounts, xapi
+from hub import identity, registry
 from hub.accounts import Session
 from hub.lti.contexts import Context
 from hub.registry import Deployment, Tool
 from hub.tables import enrollments, launches
+from lrs.agents import Identifier
 from lrs.database import insert_all, upsert
 from mappings.course import Course
 
@@ -46,6 +47,9 @@ PLAIN = ("launch", "cmi5")
 
 #: In place of the number of a tool and of a deployment, for plain content.
 NOWHERE = 0
+
+#: Who linked the accounts that an LMS names after a launch by the hub.
+BY = "launched"
 
 _HINT = "launch-hint"
 _FETCH = "launch-fetch"
@@ -362,6 +366,15 @@ def _write(conn: sa.Connection, hub: Hub, target: _Target, begun: _Begun, **open
         "last_at": now,
     }
     upsert(conn, enrollments, enrollment, update=["launch", "last_at"])
+    if target.tool is not None:
+        _link_there(conn, hub, target.tool, begun.learner)
+
+
+def _link_there(conn: sa.Connection, hub: Hub, tool: Tool, learner: UUID) -> None:
+    """What the tool's LMS will call the learner is hers before it reports anything."""
+    for account in accounts.of_launched(tool.login_url, hub.base_url, str(learner)):
+        who = Identifier("account", *account)
+        identity.link_unclaimed(conn, who, learner, by=BY, now=hub.clock(), new_id=hub.new_id)
 
 
 def with_parameters(url: str, parameters: dict[str, str]) -> str:

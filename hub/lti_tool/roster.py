@@ -13,10 +13,6 @@ from hub.lti_tool.services import Services
 
 CONTAINER_TYPE = "application/vnd.ims.lti-nrps.v2.membershipcontainer+json"
 
-#: A Moodle's name for a person whom the hub once launched there: this, and SHA-1 of ``<issuer>_<sub>``
-#: (``ext_user_username``).
-MOODLE_PREFIX = "enrol_lti_13_"
-
 
 @dataclass(frozen=True, slots=True)
 class Member:

@@ -5,6 +5,8 @@ Replaced are only addresses, ids that the hub gave, and times; everything else, 
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +22,15 @@ from joserfc.jwk import RSAKey
 from pytest_httpserver import HTTPServer
 from werkzeug.test import TestResponse
 
-from hub import registry
+from connectors import accounts
+from hub import identity, ledger, recognition, registry
 from hub.lti import drafts, registering
 from hub.lti.registering import TOOL_CONFIGURATION, Invitation
+from lrs.agents import Identifier, agent_key
 from ltitest import AGS, BASE, CLAIM, MEMBERS, NRPS, SCOPE, Page, World
 
 RECORDED = Path(__file__).parents[2] / "cases" / "lti" / "moodle"
+STATEMENTS = RECORDED.parents[1] / "moodle"
 DL = "https://purl.imsglobal.org/spec/lti-dl/claim/"
 
 
@@ -158,6 +163,56 @@ def test_it_is_launched_and_reports_a_score(moodle: Moodle) -> None:
     reader = f"Bearer {moodle.token(SCOPE + 'result.readonly')['access_token']}"
     results = world.tool.call("GET", f"{claims[AGS]['lineitem']}/results", bearer=reader)
     assert [(each["resultScore"], each["resultMaximum"]) for each in results.json] == [(85, 100)]
+
+
+@pytest.mark.parametrize("is_launched", [True, False])
+def test_who_was_launched_earns_what_it_reports_of_her_without_anybody_linking_her(
+    moodle: Moodle, is_launched: bool
+) -> None:
+    approve(moodle)
+    world, wwwroot = moodle.world, f"http://{moodle.host}"
+    text = (STATEMENTS / "core.course_completed__completed__course.json").read_text("utf-8")
+    statement = orjson.loads(text.replace("http://127.0.0.1:8081", wwwroot))
+    course = world.add_course("moodle", id=statement["object"]["id"], launch_url=f"{wwwroot}/enrol/lti/launch.php")
+    with world.hub.db.write() as conn:
+        registry.add_credential(
+            conn, world.hub, "moodle", by="admin", key="moodle", secret="s" * 32, connector="moodle"
+        )
+    if is_launched:
+        world.begin(course)
+        world.begin(course)
+    # auth/lti: 'enrol_lti_13_' . sha1($iss . '_' . $userdata['sub']).
+    name = "enrol_lti_13_" + hashlib.sha1(f"{BASE}_{world.learner}".encode(), usedforsecurity=False).hexdigest()
+    statement["actor"]["account"]["name"] = name
+    basic = "Basic " + base64.b64encode(b"moodle:" + b"s" * 32).decode()
+    sent = world.new_browser().post(
+        "/xapi/statements", json=[statement], headers={"Authorization": basic, "X-Experience-API-Version": "1.0.3"}
+    )
+    assert sent.status_code == 200, sent.text
+    while recognition.drain(world.hub):
+        pass
+
+    with world.hub.db.read() as conn:
+        earned = ledger.of_learner(conn, world.learner)
+        unresolved = identity.list_unresolved(conn, limit=9)
+    assert [each.centi_jp for each in earned] == ([450] if is_launched else [])
+    assert [each.who.name for each in unresolved] == ([] if is_launched else [name])
+
+
+def test_what_somebody_decided_about_its_account_is_not_undone_by_a_launch(moodle: Moodle) -> None:
+    approve(moodle)
+    world = moodle.world
+    course = add_course(moodle)
+    world.begin(course)
+    [account] = accounts.of_launched(f"http://{moodle.host}/enrol/lti/login.php?id=1", BASE, str(world.learner))
+    who = Identifier("account", *account)
+    now, new_id = world.clock(), world.hub.new_id
+    assert world.hub.db.run(lambda conn: identity.unlink(conn, who, by="admin:ani", now=now, new_id=new_id))
+
+    world.begin(course)
+
+    with world.hub.db.read() as conn:
+        assert identity.learner_of(conn, agent_key(who)) is None
 
 
 def test_it_reads_the_members_by_their_link(moodle: Moodle) -> None:
