@@ -12,18 +12,13 @@ What a connection has loaded is kept beside it (``conn.info``): one thread at a 
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+import zstandard
 
 from lrs.database import insert_missing
 from lrs.tables import ALL, dictionaries, statement_index, statements
-
-if sys.version_info >= (3, 14):
-    from compression import zstd
-else:
-    from backports import zstd
 
 PLAIN, ZSTD = 0, 1
 
@@ -36,11 +31,13 @@ _ASK_AGAIN = 2000
 
 @dataclass(slots=True)
 class _Loaded:
-    """The dictionaries that a connection has read, and the compressor of the newest."""
+    """What a connection reads and writes with: a decompressor per codec, and the compressor of the newest."""
 
-    dictionaries: dict[int, zstd.ZstdDict] = field(default_factory=dict)
+    decompressors: dict[int, zstandard.ZstdDecompressor] = field(
+        default_factory=lambda: {ZSTD: zstandard.ZstdDecompressor()}
+    )
     newest: int = ZSTD
-    compressor: zstd.ZstdCompressor = field(default_factory=lambda: _compressor(None))
+    compressor: zstandard.ZstdCompressor = field(default_factory=lambda: _compressor(None))
     until_asked: int = 0
 
 
@@ -50,7 +47,7 @@ def encode(conn: sa.Connection, payload: bytes) -> tuple[int, bytes]:
     if loaded.until_asked <= 0:
         _load_newest(conn, loaded)
     loaded.until_asked -= 1
-    packed = loaded.compressor.compress(payload, loaded.compressor.FLUSH_FRAME)
+    packed = loaded.compressor.compress(payload)
     return (loaded.newest, packed) if len(packed) < len(payload) else (PLAIN, payload)
 
 
@@ -58,14 +55,11 @@ def decode(conn: sa.Connection, codec: int, stored: bytes) -> bytes:
     """The accepted bytes."""
     if codec == PLAIN:
         return bytes(stored)
-    if codec == ZSTD:
-        return zstd.decompress(stored)
-    loaded = _loaded(conn)
-    if codec not in loaded.dictionaries:
-        content = conn.execute(sa.select(dictionaries.c.content).where(dictionaries.c.version == codec)).scalar_one()
-        loaded.dictionaries[codec] = zstd.ZstdDict(bytes(content))
-    # A row is one frame, so the plain decompressor does; the module's function looks for more frames.
-    return zstd.ZstdDecompressor(loaded.dictionaries[codec].as_digested_dict).decompress(stored)
+    decompressors = _loaded(conn).decompressors
+    if codec not in decompressors:
+        decompressors[codec] = zstandard.ZstdDecompressor(dict_data=_dictionary(conn, codec))
+    # Each frame was written here and begins with its length, for which there is then room: no bound is needed.
+    return decompressors[codec].decompress(stored)
 
 
 def learn(conn: sa.Connection, *, least: int = 2000) -> int | None:
@@ -76,9 +70,9 @@ def learn(conn: sa.Connection, *, least: int = 2000) -> int | None:
     samples = [_masked(payload) for payload in _newest(conn)]
     if len(samples) < least:
         return None
-    trained = zstd.train_dict(samples, _SIZE)
+    trained = zstandard.train_dictionary(_SIZE, samples)
     version = int(conn.execute(sa.select(sa.func.max(dictionaries.c.version))).scalar() or ZSTD) + 1
-    row = {"version": version, "content": trained.dict_content}
+    row = {"version": version, "content": trained.as_bytes()}
     return version if insert_missing(conn, dictionaries, [row]) else None
 
 
@@ -99,21 +93,17 @@ def _load_newest(conn: sa.Connection, loaded: _Loaded) -> None:
     version = conn.execute(sa.select(sa.func.max(dictionaries.c.version))).scalar()
     if version is None or version == loaded.newest:
         return
+    loaded.newest, loaded.compressor = version, _compressor(_dictionary(conn, version))
+
+
+def _dictionary(conn: sa.Connection, version: int) -> zstandard.ZstdCompressionDict:
     content = conn.execute(sa.select(dictionaries.c.content).where(dictionaries.c.version == version)).scalar_one()
-    dictionary = zstd.ZstdDict(bytes(content))
-    loaded.dictionaries[version] = dictionary
-    loaded.newest, loaded.compressor = version, _compressor(dictionary)
+    return zstandard.ZstdCompressionDict(bytes(content))
 
 
-def _compressor(dictionary: zstd.ZstdDict | None) -> zstd.ZstdCompressor:
+def _compressor(dictionary: zstandard.ZstdCompressionDict | None) -> zstandard.ZstdCompressor:
     # The row says which dictionary it is: four bytes less in each frame.
-    options: dict[int, int] = {
-        zstd.CompressionParameter.compression_level: _LEVEL,
-        zstd.CompressionParameter.dict_id_flag: 0,
-    }
-    # Digested once: 12 us a payload instead of 84.
-    digested = None if dictionary is None else dictionary.as_digested_dict
-    return zstd.ZstdCompressor(options=options, zstd_dict=digested)
+    return zstandard.ZstdCompressor(level=_LEVEL, dict_data=dictionary, write_dict_id=False)
 
 
 def _newest(conn: sa.Connection) -> list[bytes]:
