@@ -28,6 +28,16 @@ from lrs.statements import Writer
 #: What a launch's token may do, about its own learner, registration and activity alone.
 LAUNCH_SCOPES = frozenset({"statements/write", "statements/read/mine", "state"})
 
+_CREDENTIAL = sa.select(credentials).where(credentials.c.key == sa.bindparam("given"))
+#: Plain content has no tool, and says itself whose it is.
+_OWNER = sa.func.coalesce(tools.c.connector, launches.c.connector).label("connector")
+_LAUNCH = (
+    sa.select(launches.c.token, launches.c.token_until, launches.c.actor, launches.c.registration, launches.c.activity)
+    .add_columns(_OWNER, tools.c.disabled)
+    .join_from(launches, tools, tools.c.id == launches.c.tool, isouter=True)
+    .where(launches.c.id == sa.bindparam("given"))
+)
+
 _HOW = "Send Authorization: Basic with base64 of key:secret, or the token of a launch as it was given."
 
 
@@ -74,8 +84,7 @@ def _launch_id(name: str) -> UUID | None:
 
 def _credential(hub: Hub, key: str, secret: str) -> Caller:
     now = hub.clock()
-    with hub.db.read() as conn:
-        row = conn.execute(sa.select(credentials).where(credentials.c.key == key)).first()
+    row = hub.db.first(_CREDENTIAL, {"given": key})
     if row is None or row.disabled or not _is_secret(hub, row, secret):
         raise Unauthorized("Unknown key or wrong secret.")
     if row.expires is not None and row.expires <= now:
@@ -103,14 +112,7 @@ def _is_secret(hub: Hub, row: sa.Row[tuple[object, ...]], secret: str) -> bool:
 
 
 def _launch(hub: Hub, launch: UUID, secret: str) -> Caller:
-    columns = (launches.c.token, launches.c.token_until, launches.c.actor, launches.c.registration, launches.c.activity)
-    # Plain content has no tool, and says itself whose it is.
-    owner = sa.func.coalesce(tools.c.connector, launches.c.connector).label("connector")
-    query = sa.select(*columns, owner, tools.c.disabled).join_from(
-        launches, tools, tools.c.id == launches.c.tool, isouter=True
-    )
-    with hub.db.read() as conn:
-        row = conn.execute(query.where(launches.c.id == launch)).first()
+    row = hub.db.first(_LAUNCH, {"given": launch})
     given = hub.keyring.digest("launch-token", secret)
     if row is None or row.token is None or row.disabled or not hmac.compare_digest(given, row.token):
         raise Unauthorized("Unknown launch or wrong token.")

@@ -38,7 +38,7 @@ class Keyring:
 
     def digest(self, purpose: str, value: str) -> bytes:
         """HMAC-SHA-256 of a random secret. Passwords go to argon2 instead."""
-        return hmac.digest(self.key(purpose), value.encode(), hashlib.sha256)
+        return hmac.new(self.key(purpose), value.encode(), hashlib.sha256).digest()
 
     def seal(self, purpose: str, value: bytes, nonce: bytes) -> bytes:
         """Encrypt what the hub must be able to send itself; ``nonce`` is 12 random bytes."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import select
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
 import stamina
 from psycopg.types.array import ListBinaryDumper
@@ -123,7 +125,8 @@ class Database:
             self._reader = _sqlite_engine(self.url, pool_size, query_only=True)
         else:
             self._writer = self._reader = _postgresql_engine(self.url, pool_size)
-        self._snapshots = self._reader.execution_options(wkmb_begin="read")
+        self._snapshots = self._reader.execution_options(wkmb_begin="snapshot")
+        self._singles = self._reader.execution_options(wkmb_begin="nothing")
 
     @property
     def engine(self) -> Engine:
@@ -141,6 +144,11 @@ class Database:
         with self._snapshots.begin() as conn:
             yield conn
 
+    def first(self, query: sa.Executable, parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
+        """The first row of one query, which sees one moment without a transaction: one way to the database and back."""
+        with self._singles.connect() as conn:
+            return conn.execute(query, parameters).first()
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that commits when the block ends and rolls back when it raises."""
@@ -152,7 +160,7 @@ class Database:
 
         For rows that mean nothing after a crash. It is closed with the database, if not before.
         """
-        conn = self._writer.connect().execution_options(isolation_level="AUTOCOMMIT")
+        conn = self._writer.connect().execution_options(wkmb_begin="nothing")
         if not self.is_sqlite:
             conn.exec_driver_sql("SET synchronous_commit = off")
         conn.detach()  # Its settings must not come back to the pool.
@@ -199,7 +207,7 @@ class Database:
                 return work(conn)
         raise AssertionError("retry_context always returns or raises")
 
-    def first(self, conn: Connection, query: str) -> Any:
+    def first_value(self, conn: Connection, query: str) -> Any:
         """The first column of the first row of a constant query, by the driver's own call: a tenth of the cost.
 
         Only where `commits_in_order`; for what every write asks.
@@ -267,10 +275,11 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
-        deferred = conn.get_execution_options().get("wkmb_begin") == "read"
-        # The driver's own call: a tenth of the cost of SQLAlchemy's, on the path of every transaction.
-        driver = conn.connection.driver_connection
-        driver.execute("BEGIN" if deferred else "BEGIN IMMEDIATE")  # type: ignore[union-attr]
+        kind = conn.get_execution_options().get("wkmb_begin")
+        if kind != "nothing":
+            # The driver's own call: a tenth of the cost of SQLAlchemy's, on the path of every transaction.
+            driver = conn.connection.driver_connection
+            driver.execute("BEGIN" if kind == "snapshot" else "BEGIN IMMEDIATE")  # type: ignore[union-attr]
 
     return engine
 
@@ -280,7 +289,6 @@ def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=-1,
-        pool_pre_ping=True,
         connect_args={"options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS}"},
     )
 
@@ -290,10 +298,22 @@ def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
         # of the time of a replay.
         connection.adapters.register_dumper(list, ListBinaryDumper)
 
+    @sa.event.listens_for(engine, "checkout")
+    def refuse_closed(connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        # A server that went away has said so on the socket: seen without asking, which every use would pay for.
+        poll = select.poll()
+        poll.register(connection.fileno(), select.POLLIN)
+        if poll.poll(0):
+            raise sa.exc.InvalidatePoolError
+
     @sa.event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
-        if conn.get_execution_options().get("wkmb_begin") == "read":
-            conn.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        # Nothing is sent here: the driver begins with the first query, as it is told.
+        kind = conn.get_execution_options().get("wkmb_begin")
+        driver: Any = conn.connection.driver_connection
+        driver.autocommit = kind == "nothing"
+        driver.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if kind == "snapshot" else None
+        driver.read_only = True if kind == "snapshot" else None
 
     return engine
 
@@ -304,6 +324,24 @@ def _worth_repeating(error: Exception) -> bool:
         return False
     sqlstate = getattr(error.orig, "sqlstate", None)
     return sqlstate in {"40P01", "40001"} or "database is locked" in str(error.orig)
+
+
+@contextmanager
+def at_once(conn: Connection) -> Iterator[None]:
+    """Send what is inserted in this block together, and wait once for all of it. Nothing may be asked in it.
+
+    Errors come at its end, of whichever insert.
+    """
+    if conn.dialect.name != "postgresql":
+        yield
+        return
+    driver: Any = conn.connection.driver_connection
+    try:
+        with driver.pipeline():
+            yield
+    except psycopg.Error as error:
+        wrapped = sa.exc.DBAPIError.instance(None, None, error, psycopg.Error, dialect=conn.dialect)
+        raise _explained(wrapped) from error
 
 
 def insert_all(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -341,12 +379,17 @@ def _insert_rows(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, 
         try:
             return conn.execute(_insert_unnested(table, names, skip), arrays).rowcount
         except sa.exc.IntegrityError as error:
-            if getattr(error.orig, "sqlstate", None) == _NO_PARTITION:
-                raise NoPartition(table.name) from error
-            raise
+            raise _explained(error) from error
     text, binds = _insert_values(table, names, skip)
     values = [tuple(bind(row[name]) if bind else row[name] for name, bind in binds) for row in rows]
     return conn.exec_driver_sql(text, values).rowcount
+
+
+def _explained(error: sa.exc.DBAPIError | sa.exc.StatementError) -> Exception:
+    """What the error of an insert means."""
+    if isinstance(error.orig, psycopg.Error) and error.orig.sqlstate == _NO_PARTITION:
+        return NoPartition(error.orig.diag.table_name or "")
+    return error
 
 
 @functools.cache

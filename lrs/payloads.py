@@ -67,7 +67,7 @@ def learn(conn: sa.Connection, *, least: int = 2000) -> int | None:
 
     Where there is one already it is a newer one, worth it when statements have come to look different.
     """
-    samples = [_masked(payload) for payload in _newest(conn)]
+    samples: list[bytes | bytearray | memoryview] = [_masked(payload) for payload in _newest(conn)]
     if len(samples) < least:
         return None
     trained = zstandard.train_dictionary(_SIZE, samples)

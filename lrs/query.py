@@ -8,6 +8,7 @@ Filters must hold for one and the same statement, which is why index rows name t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -101,7 +102,7 @@ def find(
     found: dict[int, Stored] = {}
     while len(found) <= limit:
         wanted = limit + 1 - len(found)
-        rows = conn.execute(_page(query, low, high, wanted)).all()
+        rows = conn.execute(*_page(query, low, high, wanted)).all()
         for row in rows:
             if row.seq not in found:
                 found[row.seq] = _stored(conn, row)
@@ -218,48 +219,83 @@ def _filters(query: StatementQuery) -> list[list[int]]:
     return filters
 
 
-def _page(query: StatementQuery, low: int, high: int, limit: int) -> sa.Executable:
-    """The next rows of the index, each with its payload.
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What makes it another query; all else is a parameter, so that each is built and compiled once.
 
-    The limit stands inside: the database reads so many payloads and no more, whatever it thinks of its statistics.
+    ``filters`` counts for each filter the dims of which one must hold. The first is the one whose range is walked.
     """
-    keys = _keys(query, low, high, limit).subquery()
-    at = statements.c
-    here = sa.and_(at.actor_key == keys.c.actor_key, at.seq == keys.c.seq)
-    columns = [at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, sa.null().label("voided_by")]
-    page = sa.select(*columns).join_from(keys, statements, here)
-    return page.order_by(keys.c.seq if query.ascending else keys.c.seq.desc())
+
+    filters: tuple[int, ...]
+    verb: bool
+    mine: bool
+    ascending: bool
 
 
-def _keys(query: StatementQuery, low: int, high: int, limit: int) -> sa.Select[Any]:
-    """Number and actor of the next rows of the index; a statement that is found in two ways may come twice."""
+def _page(query: StatementQuery, low: int, high: int, limit: int) -> tuple[sa.Executable, dict[str, Any]]:
+    """The query of the next rows of the index, each with its payload, and its parameters."""
     filters = _filters(query)
     verb = index.verb_key(query.verb) if query.verb is not None else None
     if not filters and query.mine is not None:
         filters = _filters(StatementQuery(authority=query.mine.authority))
     if not filters:
         filters, verb = [[ALL if verb is None else verb]], None
-    parts = [_part(query, dim, filters[1:], verb, low, high, limit) for dim in filters[0]]
+    parameters: dict[str, Any] = {"low": low, "high": high, "limit": limit}
+    parameters |= {_dim(*at): dim for *at, dim in _numbered(filters)}
+    if verb is not None:
+        parameters["verb"] = verb
+    if query.mine is not None:
+        parameters["origin"] = query.mine.origin
+    shape = _Shape(tuple(map(len, filters)), verb is not None, query.mine is not None, query.ascending)
+    return _page_query(shape), parameters
+
+
+def _numbered(filters: list[list[int]]) -> Iterator[tuple[int, int, int]]:
+    for position, dims in enumerate(filters):
+        for number, dim in enumerate(dims):
+            yield position, number, dim
+
+
+def _dim(position: int, number: int) -> str:
+    return f"dim_{position}_{number}"
+
+
+@functools.cache
+def _page_query(shape: _Shape) -> sa.Executable:
+    # The limit stands inside: the database reads so many payloads and no more, whatever it thinks of its statistics.
+    keys = _keys(shape).subquery()
+    at = statements.c
+    here = sa.and_(at.actor_key == keys.c.actor_key, at.seq == keys.c.seq)
+    columns = [at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, sa.null().label("voided_by")]
+    page = sa.select(*columns).join_from(keys, statements, here)
+    return page.order_by(keys.c.seq if shape.ascending else keys.c.seq.desc())
+
+
+def _keys(shape: _Shape) -> sa.Select[Any]:
+    """Number and actor of the next rows of the index; a statement that is found in two ways may come twice."""
+    parts = [_part(shape, _dim(0, number)) for number in range(shape.filters[0])]
     if len(parts) == 1:
         return parts[0]
     both = sa.union_all(*(part.subquery().select() for part in parts)).subquery()
-    return sa.select(both).order_by(both.c.seq if query.ascending else both.c.seq.desc()).limit(limit)
+    return sa.select(both).order_by(both.c.seq if shape.ascending else both.c.seq.desc()).limit(sa.bindparam("limit"))
 
 
-def _part(
-    query: StatementQuery, dim: int, others: list[list[int]], verb: int | None, low: int, high: int, limit: int
-) -> sa.Select[Any]:
+def _part(shape: _Shape, dim: str) -> sa.Select[Any]:
     at = statement_index.c
-    part = sa.select(at.seq, at.actor_key).where(at.dim == dim, at.seq > low, at.seq < high)
-    if verb is not None:
-        part = part.where(at.verb_key == verb)
-    for alternatives in others:
+    part = sa.select(at.seq, at.actor_key)
+    part = part.where(at.dim == sa.bindparam(dim), at.seq > sa.bindparam("low"), at.seq < sa.bindparam("high"))
+    if shape.verb:
+        part = part.where(at.verb_key == sa.bindparam("verb"))
+    for position, alternatives in enumerate(shape.filters[1:], start=1):
         beside = statement_index.alias()
-        same = sa.and_(beside.c.dim.in_(alternatives), beside.c.seq == at.seq, beside.c.matched == at.matched)
+        dims = [sa.bindparam(_dim(position, number), type_=sa.BigInteger) for number in range(alternatives)]
+        same = sa.and_(beside.c.dim.in_(dims), beside.c.seq == at.seq, beside.c.matched == at.matched)
         part = part.where(sa.exists(sa.select(sa.literal(1)).where(same)))
-    if query.mine is not None:
+    if shape.mine:
         own = sa.and_(
-            statements.c.actor_key == at.actor_key, statements.c.seq == at.seq, statements.c.origin == query.mine.origin
+            statements.c.actor_key == at.actor_key,
+            statements.c.seq == at.seq,
+            statements.c.origin == sa.bindparam("origin"),
         )
         part = part.where(sa.exists(sa.select(sa.literal(1)).where(own)))
-    return part.order_by(at.seq if query.ascending else at.seq.desc()).limit(limit)
+    return part.order_by(at.seq if shape.ascending else at.seq.desc()).limit(sa.bindparam("limit"))

@@ -205,7 +205,7 @@ class Sequence:
         return self._last
 
     def _last_committed(self, conn: sa.Connection) -> int:
-        return self._db.first(conn, _LAST) or 0
+        return self._db.first_value(conn, _LAST) or 0
 
     # Floors -------------------------------------------------------------------------------------------
 

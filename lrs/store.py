@@ -23,7 +23,7 @@ import orjson
 import sqlalchemy as sa
 
 from lrs import agents, index, payloads
-from lrs.database import insert_all, insert_missing
+from lrs.database import at_once, insert_all, insert_missing
 from lrs.errors import Conflict, VoidRefused
 from lrs.sequence import Ticket
 from lrs.statements import Prepared, same_timestamp
@@ -75,11 +75,7 @@ def save(
     ids = tuple(each.id for each in prepared)
     numbered = [replace(each, seq=seq) for each, seq in zip(prepared, ticket.take(conn, len(prepared)), strict=True)]
     new, repeated, awaited = _claim_ids(conn, numbered)
-    _insert(conn, new)
-    _insert_named(conn, new, ticket)
-    if data and new:
-        rows = [{"sha2": bytes.fromhex(sha2), "content": content, "seq": new[0].seq} for sha2, content in data.items()]
-        insert_missing(conn, attachments, rows)
+    _insert(conn, new, ticket, data or {})
     voided = _relate(conn, new, awaited)
     return Saved(tuple(new), ids, repeated, tuple(voided))
 
@@ -174,22 +170,25 @@ def _stored_rows(conn: sa.Connection, ids: Iterable[UUID]) -> list[sa.Row[Any]]:
 # Rows --------------------------------------------------------------------------------------------------
 
 
-def _insert(conn: sa.Connection, new: Sequence[Prepared]) -> None:
+def _insert(conn: sa.Connection, new: Sequence[Prepared], ticket: Ticket, data: Mapping[str, bytes]) -> None:
     if not new:
         return
-    insert_all(conn, statements, [_statement_row(conn, each) for each in new])
-    insert_all(conn, statement_index, [row for each in new for row in _own_rows(each)])
-
-
-def _insert_named(conn: sa.Connection, new: Sequence[Prepared], ticket: Ticket) -> None:
-    """The definitions of activities and the names of agents, those that this process has not seen stored."""
+    # Of definitions and names, those that this process has not seen stored.
     definitions = {key: each for key, each in _definitions(new).items() if key[1] not in ticket.known}
-    insert_missing(
-        conn, activity_definitions, [_definition_row(conn, key, *definitions[key]) for key in sorted(definitions)]
-    )
     names = {key: each for key, each in _names(new).items() if key[1] not in ticket.known}
-    insert_missing(conn, agent_names, [_name_row(key, *names[key]) for key in sorted(names)])
+    payload_rows = [_statement_row(conn, each) for each in new]
+    definition_rows = [_definition_row(conn, key, *definitions[key]) for key in sorted(definitions)]
+    with at_once(conn):
+        insert_all(conn, statements, payload_rows)
+        insert_all(conn, statement_index, [row for each in new for row in _own_rows(each)])
+        insert_missing(conn, activity_definitions, definition_rows)
+        insert_missing(conn, agent_names, [_name_row(key, *names[key]) for key in sorted(names)])
+        insert_missing(conn, attachments, [_attachment_row(*each, new[0].seq) for each in data.items()])
     ticket.written.update(key[1] for key in (*definitions, *names))
+
+
+def _attachment_row(sha2: str, content: bytes, seq: int) -> dict[str, Any]:
+    return {"sha2": bytes.fromhex(sha2), "content": content, "seq": seq}
 
 
 def _statement_row(conn: sa.Connection, each: Prepared) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import flask
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from flask_babel import Babel, format_date, format_datetime
 from flask_babel import gettext as _
 from flask_bootstrap import Bootstrap5
@@ -34,6 +35,7 @@ _YEAR_SECONDS = 365 * 24 * 3600
 
 #: Machines send no forms of ours: they carry a credential with each request, never a cookie.
 _WITHOUT_FORMS = ("/xapi/", "/lti/", "/api/")
+_WITHOUT_SESSION = ("/xapi/", "/api/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ def register(app: flask.Flask) -> None:
         WTF_CSRF_CHECK_DEFAULT=False,
     )
     app.secret_key = hub.keyring.key("flask-session")
+    app.session_interface = _FormSessions()
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     Babel(app, locale_selector=language)
     Bootstrap5(app)
@@ -116,6 +119,13 @@ def here_with(**changed: str) -> str:
 
 
 # -- forms
+
+
+class _FormSessions(SecureCookieSessionInterface):
+    """Flask's session, which is for forms; machines have none, so that none is looked for."""
+
+    def open_session(self, app: flask.Flask, request: flask.Request) -> SecureCookieSession | None:
+        return None if request.path.startswith(_WITHOUT_SESSION) else super().open_session(app, request)
 
 
 def _protect_forms(app: flask.Flask) -> None:
