@@ -1,7 +1,7 @@
 """A throw-away PostgreSQL cluster: made from the binaries that are found, listening on loopback only.
 
 PostgreSQL refuses to run as root, so a run by root hands the cluster to an unprivileged user. Nothing of it
-is worth a disk flush: it is deleted at the end.
+is worth a disk flush, since it is deleted at the end, unless durability itself is measured.
 """
 
 from __future__ import annotations
@@ -45,34 +45,42 @@ def free_port() -> int:
 
 @dataclass(frozen=True)
 class Cluster:
-    """A cluster in ``folder``. Another process of the same run may have started it."""
+    """A cluster in ``folder``. Another process of the same run may have started it.
+
+    A ``durable`` one has PostgreSQL's own settings: what was committed is on disk, vacuum runs.
+    """
 
     folder: Path
     binaries: Path
+    durable: bool = False
 
     @property
     def data(self) -> Path:
         return self.folder / "data"
 
     def start(self) -> str:
-        """Make and start the cluster; gives its address as a URL without a database."""
-        self.folder.mkdir(mode=0o700)
-        account = _unprivileged()
-        if account is not None:
-            os.chown(self.folder, account.pw_uid, account.pw_gid)
-        options = ["-U", "wkmb", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
-        self._call("initdb", "-D", str(self.data), *options)
+        """Make the cluster, where there is none, and start it; gives its address as a URL without a database."""
+        if not self.data.exists():
+            self._make()
         for attempt in range(3):
             port = free_port()
             try:
                 self._call("pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", str(self.folder / "log"),
-                           "-o", _settings(port), "start")  # fmt: skip
+                           "-o", _settings(port, durable=self.durable), "start")  # fmt: skip
             except ClusterFailed:
                 if attempt == 2:
                     raise
             else:
                 return f"postgresql://wkmb@127.0.0.1:{port}"
         raise AssertionError("the last attempt returns or raises")
+
+    def _make(self) -> None:
+        self.folder.mkdir(mode=0o700)
+        account = _unprivileged()
+        if account is not None:
+            os.chown(self.folder, account.pw_uid, account.pw_gid)
+        options = ["-U", "wkmb", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+        self._call("initdb", "-D", str(self.data), *options)
 
     def _call(self, program: str, *arguments: str) -> None:
         account = _unprivileged()
@@ -122,20 +130,18 @@ def _serves(pid: int, data: Path) -> bool:
         return False
 
 
-def _settings(port: int) -> str:
-    values = {
+def _settings(port: int, *, durable: bool) -> str:
+    values: dict[str, Any] = {
         "port": port,
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
         "max_connections": 300,
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
-        "autovacuum": "off",
         "jit": "off",
         "dynamic_shared_memory_type": "mmap",
         "timezone": "UTC",
     }
+    if not durable:
+        values |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes", "autovacuum"), "off")
     return " ".join(f"-c {name}='{value}'" for name, value in values.items())
 
 
