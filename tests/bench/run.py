@@ -183,7 +183,7 @@ def _fill(target: Target, count: int, workers: int) -> None:
         if worker is None and target.stored >= LEARN_AFTER:
             worker = target.hub.spawn([sys.executable, "-m", "hub", "worker"], target.hub.home / "worker.log")
         started, before = time.monotonic(), target.stored
-        target.post(min(40, (count - target.stored) // BATCH + 1), 2 * workers, BATCH)
+        target.post(LEARN_AFTER // BATCH, 2 * workers, BATCH)
         rate = (target.stored - before) / (time.monotonic() - started)
         print(f"\r{target.stored:,} stored, {rate:,.0f} a second   ", end="", file=sys.stderr, flush=True)
         _remember(target)
