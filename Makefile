@@ -16,7 +16,7 @@ LOCK = $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes
 
 .DEFAULT_GOAL := help
 .PHONY: help setup runtime run demo test check lint types imports dependencies security \
-        translations peers rehearsal bench benchreplay conformance lock audit clean
+        translations peers rehearsal bench benchreplay benchlrs endurance conformance lock audit clean
 
 help: ## Say what there is
 	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | awk -F '\t' '{ printf "make %-13s %s\n", $$1, $$2 }'
@@ -60,6 +60,12 @@ bench: setup ## Measure, on both databases, how long an accepted statement takes
 
 benchreplay: setup ## Measure replays and recomputations; PEOPLE=100000 is the measurement of docs/performance.md
 	@$(BIN)/python tests/bench/replay.py --people $(or $(PEOPLE),2000)
+
+benchlrs: setup ## Measure the LRS against an empty Flask view on both databases, up to 1,000,000 statements; args= for less
+	@$(BIN)/python tests/bench/run.py $(args)
+
+endurance: setup ## Kill the server 50 times, and follow 4 processes of 8 writers for two minutes, on both databases
+	WKMB_TEST_ENDURANCE=full $(BIN)/pytest tests/integration/test_endurance.py -s $(args)
 
 conformance: setup ## Judge the LRS by ADL's suite in SUITE=DIR (a clone with npm install run in it), for both versions
 	@$(BIN)/python tests/conformance/run.py "$(SUITE)" $(args)

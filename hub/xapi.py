@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from urllib.parse import quote
@@ -141,7 +141,8 @@ def _serve(hub: Services, resource: str) -> flask.Response:
         response = _refusal(error)
         outcomes.note(f"xapi:{resource if resource in _RESOURCES else 'other'}", type(error).__name__)
     if through is not None:
-        response.headers[_CONSISTENT_THROUGH] = _iso(through)
+        # The last millisecond that is complete: what is stored in the next one is found by `since`, which excludes it.
+        response.headers[_CONSISTENT_THROUGH] = _iso(through - timedelta(milliseconds=1))
     return _with_headers(response, version)
 
 

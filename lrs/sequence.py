@@ -146,6 +146,7 @@ class Sequence:
         self._holder = new_id()
         self._lock = threading.Lock()
         self._last = 0
+        self._promised = EPOCH
         self._node: int | None = 0 if db.commits_in_order else None
         self._lease_until = EPOCH
         self._flight = _Flight()
@@ -167,8 +168,15 @@ class Sequence:
     def horizon(self) -> datetime:
         """Every statement stored before this time is visible to a read that begins after this call.
 
-        Meant for X-Experience-API-Consistent-Through: it is the present unless a write is under way.
+        Meant for X-Experience-API-Consistent-Through: it is the present unless a write is under way, and in one
+        process never earlier than before, because what was promised holds.
         """
+        found = self._find_horizon()
+        with self._lock:
+            self._promised = max(self._promised, found)
+            return self._promised
+
+    def _find_horizon(self) -> datetime:
         now = self._clock()
         present = stored_at(lowest_seq(now))
         if self._db.commits_in_order:

@@ -1,4 +1,4 @@
-"""The LRS against an empty Flask view on the same server, in one run: ``make bench-lrs``.
+"""The LRS against an empty Flask view on the same server, in one run: ``make benchlrs``.
 
 Not a test: it takes minutes, and what it finds depends on the machine. What is compared is measured in turns, some
 hundred requests of the one, then of the other, and the median over the rounds is told: what else the machine does
