@@ -158,13 +158,13 @@ def test_an_unknown_parameter_is_refused_and_one_in_another_case(either: Visitor
 
 @pytest.mark.parametrize("parameters", [{}, {"limit": "x"}, {"statementId": "x"}, {"unknown": "1"}])
 def test_consistent_through_is_there_whatever_the_answer(either: Visitor, parameters: dict[str, str]) -> None:
-    """XAPI-00153; and it does not lag behind."""
+    """XAPI-00153; and it lags behind by no more than the millisecond that is not over."""
     before = datetime.now(UTC)
 
     response = either.send("GET", "statements", parameters)
 
     through = datetime.fromisoformat(response.headers["X-Experience-API-Consistent-Through"])
-    assert through >= before - timedelta(milliseconds=1)
+    assert through >= before - timedelta(milliseconds=2)
 
 
 def test_consistent_through_is_there_for_whoever_is_refused_at_the_door(lrs: Visitor) -> None:
