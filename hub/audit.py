@@ -102,11 +102,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A statement that an entry rests on, with who said it and how it came."""
+    """A statement that an entry rests on, with who said it and how it came. ``institution`` is what people see of the
+    connector (`hub.institutions`)."""
 
     stored: Stored
     statement: Mapping[str, Any]
     connector: str | None
+    institution: str | None
     origin: Origin
 
     @property
@@ -256,7 +258,8 @@ def _evidence(conn: sa.Connection, stored: Stored, around: Surroundings) -> Evid
     system = around.systems.get(stored.owner) if stored.owner is not None else None
     statement = recognition.parse(stored.payload)
     name = system.name if system else None
-    return Evidence(stored, statement, name, find_origin(conn, stored, statement, name))
+    institution = system.institution if system else None
+    return Evidence(stored, statement, name, institution, find_origin(conn, stored, statement, name))
 
 
 def find_origin(conn: sa.Connection, stored: Stored, statement: Mapping[str, Any], connector: str | None) -> Origin:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import sqlalchemy as sa
 
-from hub import ingest, journal
+from hub import ingest, institutions, journal
 from hub.tables import connectors, course_versions, revisions
 from hub.tables import courses as table
 from lrs import query
@@ -46,12 +46,14 @@ _PART = 500
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A course as it stands in the catalogue. ``id`` names it in addresses."""
+    """A course as it stands in the catalogue. ``id`` names it in addresses, ``institution`` is what people see of its
+    provider (`hub.institutions`)."""
 
     id: int
     course: Course
     version: int
     updated_at: datetime
+    institution: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def import_courses(conn: sa.Connection, hub: Hub, courses: Iterable[Course], *, 
 
 def page(conn: sa.Connection, *, limit: int, after: int = 0) -> tuple[Listed, ...]:
     """Courses in the order of their numbers; ``after`` is the last one seen."""
-    return tuple(map(_listed, conn.execute(_select().where(table.c.id > after).order_by(table.c.id).limit(limit))))
+    return tuple(_told(conn, _select().where(table.c.id > after).order_by(table.c.id).limit(limit)))
 
 
 def write_courses(listed: Iterable[Listed]) -> str:
@@ -240,14 +242,14 @@ def _read(conn: sa.Connection, revision: int) -> Snapshot:
 
 
 def _all(conn: sa.Connection) -> Iterator[Listed]:
-    return map(_listed, conn.execute(_select()))
+    return _told(conn, _select())
 
 
 def _known(conn: sa.Connection, ids: Iterable[str]) -> dict[str, Listed]:
     found: dict[str, Listed] = {}
     for part in _parts(ids):
-        rows = conn.execute(_select().where(table.c.course.in_(part)))
-        found |= {each.course.id: each for each in map(_listed, rows)}
+        rows = _told(conn, _select().where(table.c.course.in_(part)))
+        found |= {each.course.id: each for each in rows}
     return found
 
 
@@ -255,8 +257,13 @@ def _select() -> sa.Select[Any]:
     return sa.select(table.c.id, table.c.document, table.c.version, table.c.updated_at)
 
 
-def _listed(row: sa.Row[Any]) -> Listed:
-    return Listed(row.id, Course.from_json(row.document), row.version, row.updated_at)
+def _told(conn: sa.Connection, query: sa.Select[Any]) -> Iterator[Listed]:
+    """The courses of a query, each with what its provider is called."""
+    titles = institutions.by_name(conn)
+    for row in conn.execute(query):
+        course = Course.from_json(row.document)
+        institution = titles.get(course.provider, course.provider)
+        yield Listed(row.id, course, row.version, row.updated_at, institution)
 
 
 def _insert(conn: sa.Connection, added: Sequence[Course], now: datetime) -> None:

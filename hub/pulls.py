@@ -43,6 +43,7 @@ def add(
     internal: bool = False,
     vocabulary: str = "default",
     trusted_centi_jp: int | None = None,
+    title: str = "",
 ) -> Connector:
     """Pull from the LRS at this endpoint, from now on."""
     if not secret:
@@ -50,7 +51,7 @@ def add(
     settings = check_settings(url=url, key=key, version=version, every=every, internal=internal)
     connector = registry.add_connector(
         conn, hub, name, "xapi-pull", by=by, internal=internal, vocabulary=vocabulary,
-        trusted_centi_jp=trusted_centi_jp, settings=settings, secret=secret,
+        trusted_centi_jp=trusted_centi_jp, settings=settings, secret=secret, title=title,
     )  # fmt: skip
     sync.schedule(conn, connector.id, hub.clock())
     return connector

@@ -25,7 +25,7 @@ import orjson
 import sqlalchemy as sa
 import structlog
 
-from hub import identity, identity_rules, ingest, ledger, undertakings
+from hub import identity, identity_rules, ingest, institutions, ledger, undertakings
 from hub.development_tables import assessments
 from hub.ingest import BUCKETS
 from hub.runtime import Hub
@@ -53,11 +53,12 @@ WEIGHED = 500
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What recognition needs to know of a connector."""
+    """What recognition needs to know of a connector; ``institution`` is what people see of it."""
 
     name: str
     vocabulary: str
     trusted_centi_jp: int | None
+    institution: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +137,11 @@ class _WakeUp:
 def surroundings(conn: sa.Connection, hub: Hub) -> Surroundings:
     """The catalogue, the systems and the policies that are kept up, as they are now."""
     at = connectors.c
-    rows = conn.execute(sa.select(at.id, at.name, at.vocabulary, at.trusted_centi_jp))
-    systems = {row.id: System(row.name, row.vocabulary, row.trusted_centi_jp) for row in rows}
+    rows = conn.execute(sa.select(at.id, at.name, at.title, at.vocabulary, at.trusted_centi_jp))
+    systems = {
+        row.id: System(row.name, row.vocabulary, row.trusted_centi_jp, institutions.shown(row.name, row.title))
+        for row in rows
+    }
     schemes = hub.policies.schemes(conn)
     return Surroundings(hub.courses.current(conn).catalogue, systems, hub.policies.kept_up(conn), schemes)
 

@@ -13,7 +13,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from hub import journal
+from hub import institutions, journal
 from hub.errors import HubError, NotFound
-from hub.tables import connectors, credentials, deployments, tools
+from hub.tables import connectors, credentials, deployments, revisions, tools
 from lrs.database import insert_new
 from mappings.shipped import VOCABULARIES
 
@@ -67,9 +67,11 @@ OVERLAP = timedelta(days=1)
 MAX_DEPLOYMENTS = 500
 MAX_REDIRECT_URIS = 50
 _LONGEST_URL = 2000
+_LONGEST_TITLE = 200
 
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KEY = re.compile("[!-9;-~]{1,255}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 _CLIENT_ID = re.compile("[A-Za-z0-9._~-]{1,64}")
 #: At most 255 ASCII characters (LTI 1.3 core section 5.3.3).
 _DEPLOYMENT_ID = re.compile("[!-~]{1,255}")
@@ -78,7 +80,10 @@ _SEAL = "connector-secret"
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """One external system. ``trusted_centi_jp``: how much JP a certificate of it may assert, None: none."""
+    """One external system. ``trusted_centi_jp``: how much JP a certificate of it may assert, None: none.
+
+    ``title`` is empty where none was given; people read ``shown``.
+    """
 
     id: int
     name: str
@@ -89,6 +94,12 @@ class Connector:
     settings: Mapping[str, Any]
     has_secret: bool
     created_at: datetime
+    title: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What people see of it."""
+        return institutions.shown(self.name, self.title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +245,11 @@ def add_connector(
     trusted_centi_jp: int | None = None,
     settings: Mapping[str, Any] = MappingProxyType({}),
     secret: str | None = None,
+    title: str = "",
 ) -> Connector:
     """A new system. Addresses among its ``settings`` are checked by whoever knows the kind (`check_url`)."""
     _check_name("connector", name)
+    title = _checked_title(title)
     check_kind(kind)
     if vocabulary not in VOCABULARIES:
         raise _wrong("unknown_vocabulary", f"There is no vocabulary {vocabulary!r}.", _one_of(VOCABULARIES))
@@ -253,6 +266,7 @@ def add_connector(
         "settings": _settings_text(settings),
         "secret": None if secret is None else hub.seal(_SEAL, secret),
         "created_at": hub.clock(),
+        "title": title or None,
     }
     found = insert_new(conn, connectors, [row], returning=connectors.c)
     if not found:
@@ -272,7 +286,7 @@ def update_connector(
     trusted_centi_jp: int | None,
     settings: Mapping[str, Any],
 ) -> Connector:
-    """Change what is known of a system; its name, kind and secret stay.
+    """Change what is known of a system; its name, kind, secret and title (`set_title`) stay.
 
     Another vocabulary or trust changes what its statements mean: have everybody recomputed then
     (`hub.recognition.wake_everybody`).
@@ -289,6 +303,28 @@ def update_connector(
     ).one()
     _record(conn, hub, by, "connector.update", connector.name, vocabulary=vocabulary, internal=internal)
     return _connector(row)
+
+
+def set_title(conn: sa.Connection, hub: Hub, connector: Connector, title: str, *, by: str) -> Connector:
+    """Give a system another title; an empty one takes it away, and its name is shown again."""
+    title = _checked_title(title)
+    if title == connector.title:
+        return connector
+    conn.execute(sa.update(connectors).where(connectors.c.id == connector.id).values(title=title or None))
+    # Each process keeps the catalogue with the titles of its providers: it is to be read again (`hub.catalogue`).
+    conn.execute(sa.update(revisions).where(revisions.c.name == "courses").values(number=revisions.c.number + 1))
+    _record(conn, hub, by, "connector.title", connector.name, title=title)
+    return replace(connector, title=title)
+
+
+def _checked_title(title: str) -> str:
+    """The title without the spaces around it; one that cannot be shown in a line is refused."""
+    title = title.strip()
+    if len(title) > _LONGEST_TITLE:
+        raise _wrong("title", f"The title has {len(title)} characters.", f"Use at most {_LONGEST_TITLE}.")
+    if _CONTROL.search(title):
+        raise _wrong("title", "The title holds a line break or control character.", "Remove it.")
+    return title
 
 
 def check_kind(kind: str) -> None:
@@ -763,6 +799,7 @@ def _connector(row: sa.Row[Any]) -> Connector:
         settings=MappingProxyType(orjson.loads(row.settings)),
         has_secret=row.secret is not None,
         created_at=row.created_at,
+        title=row.title or "",
     )
 
 

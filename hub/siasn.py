@@ -7,7 +7,7 @@ system is down, a token is refused): whatever comes after would fail too, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 
 from connectors.base import ConnectorError
 from connectors.siasn import SIASN, AlreadyThere, Hours, NotSaved, Outcome, Saved, SIASNSettings
-from hub import ledger, registry
+from hub import institutions, ledger, registry
 from hub.crypto import SealBroken
 from hub.errors import HubError
 from hub.ledger import Entry
@@ -188,6 +188,7 @@ def add(
     institution_id: str = "",
     location_id: str = "",
     internal: bool = False,
+    title: str = "",
 ) -> Connector:
     """Hand hours over to the SIASN at this address, when somebody asks for it."""
     if not secret or not sso_token:
@@ -196,8 +197,9 @@ def add(
     settings = check_settings(url=url, token_url=token_url, key=key, institution_id=institution_id,
                               location_id=location_id, internal=internal)  # fmt: skip
     return registry.add_connector(
-        conn, hub, name, "siasn", by=by, internal=internal, settings=settings, secret=join_secrets(secret, sso_token)
-    )
+        conn, hub, name, "siasn", by=by, internal=internal, settings=settings, title=title,
+        secret=join_secrets(secret, sso_token),
+    )  # fmt: skip
 
 
 def check_settings(
@@ -276,9 +278,10 @@ def _hours(hub: Hub, year: int) -> Iterator[tuple[list[Hours], list[str]]]:
             people = _people(conn, after)
             found = [(nip, entry) for id, nip in people for entry in ledger.of_year(conn, id, policy.name, year)
                      if entry.reverses is None]  # fmt: skip
+            titles = institutions.by_name(conn)
             courses = _courses(conn, {entry.course_digest for _, entry in found})
         if found:
-            live = [_hours_of(nip, entry, courses[entry.course_digest], policy)
+            live = [_hours_of(nip, entry, courses[entry.course_digest], policy, titles)
                     for nip, entry in found if not entry.is_reversed]  # fmt: skip
             yield live, [entry.id for _, entry in found if entry.is_reversed]
         if len(people) < _PAGE:
@@ -300,14 +303,14 @@ def _courses(conn: sa.Connection, digests: set[str]) -> dict[str, Course]:
     return {row.digest: Course.from_json(row.document) for row in rows}
 
 
-def _hours_of(nip: str, entry: Entry, course: Course, policy: Policy) -> Hours:
+def _hours_of(nip: str, entry: Entry, course: Course, policy: Policy, titles: Mapping[str, str]) -> Hours:
     form = policy.forms[entry.form]
     certificate = next((check for check in entry.checks if check.code == "certificate"), None)
     return Hours(
         entry=entry.id,
         nip=nip,
         course=course.title("id"),
-        organiser=(certificate.subject if certificate else "") or course.provider,
+        organiser=(certificate.subject if certificate else "") or titles.get(course.provider, course.provider),
         form=entry.form,
         kind_id=form.siasn_jenis_diklat_id,
         certificate_kind=form.siasn_jenis_kursus_sertipikat,

@@ -47,6 +47,7 @@ class GivenConnector:
     vocabulary: str
     trusted_centi_jp: int | None
     settings: Mapping[str, Any]
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,11 @@ def read(text: str) -> Systems:
     return Systems(tuple(connectors), tuple(tools))
 
 
+_OPTIONAL = ("title", "internal", "vocabulary", "trusted_jp", "settings")
+
+
 def _connector(node: Node) -> GivenConnector:
-    members = node.members(required=("name", "kind"), optional=("internal", "vocabulary", "trusted_jp", "settings"))
+    members = node.members(required=("name", "kind"), optional=_OPTIONAL)
     kind = members["kind"].choice(registry.KINDS)
     internal = _flag(members.get("internal"))
     settings = members.get("settings")
@@ -113,6 +117,7 @@ def _connector(node: Node) -> GivenConnector:
         vocabulary=vocabulary.choice(VOCABULARIES) if vocabulary else "default",
         trusted_centi_jp=trusted.hundredths(low=1) if trusted else None,
         settings=_SETTINGS[kind](settings, internal) if settings else MappingProxyType({}),
+        title=members["title"].text() if "title" in members else "",
     )
 
 
@@ -212,12 +217,13 @@ def _apply_connector(conn: sa.Connection, hub: Hub, given: GivenConnector, by: s
         "settings": given.settings,
     }
     if known is None:
-        made = registry.add_connector(conn, hub, given.name, given.kind, by=by, **values)
+        made = registry.add_connector(conn, hub, given.name, given.kind, by=by, title=given.title, **values)
         return Applied(what, "added", _missing(made))
     if known.kind != given.kind:
         raise _other(what, "kind", known.kind)
+    titled = registry.set_title(conn, hub, known, given.title, by=by)
     if values == {name: getattr(known, name) for name in values}:
-        return Applied(what, "same", _missing(known))
+        return Applied(what, "same" if titled == known else "changed", _missing(known))
     registry.update_connector(conn, hub, known, by=by, **values)
     if known.kind == "xapi-pull" and known.has_secret:
         pulls.ask(conn, known.id, hub.clock())
@@ -318,6 +324,8 @@ def write(conn: sa.Connection, hub: Hub) -> str:
 def _described_connector(each: Connector) -> dict[str, Any]:
     found: dict[str, Any] = {"name": each.name, "kind": each.kind, "internal": each.internal,
                              "vocabulary": each.vocabulary}  # fmt: skip
+    if each.title:
+        found["title"] = each.title
     if each.trusted_centi_jp is not None:
         found["trusted_jp"] = float(jp_text(each.trusted_centi_jp))
     if each.settings:

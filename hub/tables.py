@@ -20,8 +20,9 @@ REFERENCE = {"distribution": "reference"}
 
 # Systems -------------------------------------------------------------------------------------------------
 
-#: One external system; a course's ``provider`` is its name. ``settings`` is JSON whose members the kind decides,
-#: ``secret`` what the hub must send itself, sealed. ``trusted_centi_jp``: how much JP a certificate of it may assert.
+#: One external system; a course's ``provider`` is its name. ``title``: what people see, None: the name. ``settings`` is
+#: JSON whose members the kind decides, ``secret`` what the hub must send itself, sealed. ``trusted_centi_jp``: how much
+#: JP a certificate of it may assert.
 connectors = sa.Table(
     "connectors",
     metadata,
@@ -34,6 +35,7 @@ connectors = sa.Table(
     sa.Column("settings", sa.Text, nullable=False),
     sa.Column("secret", sa.LargeBinary),
     sa.Column("created_at", UTCDateTime, nullable=False),
+    sa.Column("title", sa.String(200)),
     info=REFERENCE,
 )
 

@@ -381,6 +381,7 @@ class CourseAnswer(_Answer):
     iri: str
     aliases: list[str]
     provider: str = Field(description="The connector whose reports about it count.")
+    provider_title: str = Field(description="What people see of the provider; its name where it has no title.")
     sources: list[str] = Field(description="Further connectors whose reports count.")
     title_id: str
     title_en: str
@@ -419,6 +420,7 @@ class ConnectorAnswer(_Answer):
     """A system that the hub works with. No secret, key or address of it is told."""
 
     name: str
+    title: str = Field(description="What people see of it; its name where it has no title.")
     kind: str
     internal: bool
     vocabulary: str

@@ -388,6 +388,7 @@ def _course(listed: Listed) -> models.CourseAnswer:
         iri=course.id,
         aliases=list(course.aliases),
         provider=course.provider,
+        provider_title=listed.institution,
         sources=list(course.sources),
         title_id=course.title("id"),
         title_en=course.title("en"),
@@ -427,6 +428,7 @@ def _connector(
     trusted = connector.trusted_centi_jp
     return models.ConnectorAnswer(
         name=connector.name,
+        title=connector.shown,
         kind=connector.kind,
         internal=connector.internal,
         vocabulary=connector.vocabulary,

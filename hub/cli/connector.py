@@ -49,6 +49,7 @@ def connector() -> None:
 @connector.command()
 @click.argument("name")
 @click.option("--kind", required=True, type=click.Choice([*registry.KINDS, *registry.NOT_LANDED]), help="How it works.")
+@click.option("--title", default="", metavar="TEXT", help="What people see instead of the name.")
 @click.option("--vocabulary", default="default", show_default=True, type=click.Choice(VOCABULARIES),
               help="What its verbs and types mean.")  # fmt: skip
 @click.option("--trusted-jp", metavar="JP", help="Its certificates may state JP, up to this much each.")
@@ -71,6 +72,7 @@ def connector() -> None:
 def add(
     name: str,
     kind: str,
+    title: str,
     vocabulary: str,
     trusted_jp: str | None,
     internal: bool,
@@ -78,7 +80,7 @@ def add(
     **options: Any,
 ) -> None:
     """Make the system NAME known; the `provider` of its courses is this name."""
-    common: dict[str, Any] = {"internal": internal, "by": actor()}
+    common: dict[str, Any] = {"internal": internal, "title": title, "by": actor()}
     centi = None if trusted_jp is None else _centi_jp(trusted_jp)
     reports: dict[str, Any] = {"vocabulary": vocabulary, "trusted_centi_jp": centi}
     given: dict[str, Any] = {option: value for option, value in options.items() if value}
@@ -95,6 +97,21 @@ def add(
         given = _given(kind, given)
         made = hub.db.run(work)
     say(_value(made), as_json, f"{name} is known as a system of kind {kind}. {_next_step(made)}")
+
+
+@connector.command("title")
+@click.argument("name")
+@click.argument("title")
+@json_option
+def title_(name: str, title: str, as_json: bool) -> None:
+    """Let people see TITLE instead of the NAME of a system; an empty TITLE takes it away."""
+    with opened() as hub:
+
+        def work(conn: sa.Connection) -> Connector:
+            return registry.set_title(conn, hub, registry.named_connector(conn, name), title, by=actor())
+
+        found = hub.db.run(work)
+    say(_value(found), as_json, f"{name} is shown as {found.shown}.")
 
 
 @connector.command("list")
@@ -398,6 +415,7 @@ def _pull(pull: Pull) -> dict[str, Any]:
 def _value(found: Connector) -> dict[str, Any]:
     return {
         "name": found.name,
+        "title": found.title or None,
         "kind": found.kind,
         "internal": found.internal,
         "vocabulary": found.vocabulary,

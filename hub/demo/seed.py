@@ -29,6 +29,7 @@ BY = "demo"
 READER_KEY = "demo-pembaca"
 
 PROVIDER, KNOWLEDGE = "balai-pelatihan-contoh", "kms-contoh"
+TITLES = {PROVIDER: "Balai Pelatihan Contoh", KNOWLEDGE: "KMS Kementerian Contoh"}
 LAUNCHED = "Pelayanan Publik Digital"
 SCHEME = "certification-bkn"
 #: A classical training whose hours wait for an approved follow-up plan.
@@ -87,7 +88,8 @@ def seed(hub: Hub, tool_url: str, reader_secret: str | None = None) -> Mapping[s
         tool = registry.find_tool(conn, PROVIDER)
         is_new = tool is None
         if tool is None:
-            registry.add_connector(conn, hub, KNOWLEDGE, "xapi-push", by=BY)
+            registry.add_connector(conn, hub, KNOWLEDGE, "xapi-push", by=BY, title=TITLES[KNOWLEDGE])
+            registry.add_connector(conn, hub, PROVIDER, "lti", by=BY, internal=True, title=TITLES[PROVIDER])
             tool = registry.add_tool(conn, hub, sandbox, by=BY)
             if reader_secret is not None:
                 registry.add_credential(

@@ -108,7 +108,7 @@ class Picker:
             if each == JP_PAGE:
                 items.append(Item(_("My JP"), _("How many hours (JP) you have this year, and what is still missing.")))
             elif each.isascii() and each.isdigit() and len(each) < 10 and (listed := by_id.get(int(each))):
-                items.append(Item(texts.course_title(listed.course), listed.course.provider, listed))
+                items.append(Item(texts.course_title(listed.course), listed.institution, listed))
         return items[: MOST_CHOSEN if selection.accept_multiple else 1]
 
 
@@ -128,5 +128,5 @@ def _find(hub: Hub, state: str) -> _Choice | LaunchRefused:
 
 def _is_like(listed: Listed, text: str) -> bool:
     course = listed.course
-    all_of_it = f"{course.title('id')} {course.title('en')} {course.provider}".casefold()
+    all_of_it = f"{course.title('id')} {course.title('en')} {course.provider} {listed.institution}".casefold()
     return all(word in all_of_it for word in text.casefold().split())

@@ -300,19 +300,20 @@ def _create(conn: sa.Connection, hub: Hub, wanted: admin_forms.System, issued: I
     match wanted:
         case admin_forms.Tool():
             registry.add_connector(
-                conn, hub, wanted.name, "lti", by=by(), internal=wanted.internal, vocabulary=wanted.vocabulary
-            )
+                conn, hub, wanted.name, "lti", by=by(), internal=wanted.internal, vocabulary=wanted.vocabulary,
+                title=wanted.title,
+            )  # fmt: skip
             registry.add_tool(conn, hub, _new_tool(wanted), by=by(), connector=wanted.name)
         case admin_forms.Pull():
             pulls.add(
                 conn, hub, wanted.name, by=by(), url=wanted.url, key=wanted.key, secret=wanted.secret,
                 version=wanted.version, every=wanted.every, internal=wanted.internal, vocabulary=wanted.vocabulary,
-                trusted_centi_jp=wanted.trusted_centi_jp,
+                trusted_centi_jp=wanted.trusted_centi_jp, title=wanted.title,
             )  # fmt: skip
         case admin_forms.Push():
             registry.add_connector(
                 conn, hub, wanted.name, "xapi-push", by=by(), internal=wanted.internal, vocabulary=wanted.vocabulary,
-                trusted_centi_jp=wanted.trusted_centi_jp,
+                trusted_centi_jp=wanted.trusted_centi_jp, title=wanted.title,
             )  # fmt: skip
             if issued is not None:
                 registry.add_credential(
@@ -320,7 +321,7 @@ def _create(conn: sa.Connection, hub: Hub, wanted: admin_forms.System, issued: I
                 )
         case admin_forms.Files():
             registry.add_connector(
-                conn, hub, wanted.name, "csv", by=by(), trusted_centi_jp=wanted.trusted_centi_jp
+                conn, hub, wanted.name, "csv", by=by(), trusted_centi_jp=wanted.trusted_centi_jp, title=wanted.title
             )  # fmt: skip
 
 
@@ -345,6 +346,20 @@ def _show_secret(hub: Hub, name: str, issued: Issued, *, until: datetime | None 
     return flask.render_template(
         "admin/secret.html", name=name, issued=issued, endpoint=f"{hub.base_url}/xapi/", until=until
     )
+
+
+@pages.post("/systems/<name>/title")
+@guard
+def set_title(name: str) -> ResponseReturnValue:
+    """What people see of the system; empty: its name."""
+    hub, title = current(), flask.request.form.get("title", "")
+    try:
+        found = hub.db.run(lambda conn: registry.set_title(conn, hub, _connector(conn, name), title, by=by()))
+    except HubError as refusal:
+        flask.flash(admin_forms.registry_problems().get(refusal.code, str(refusal)), "danger")
+    else:
+        flask.flash(_("People see it as “%(title)s” now.", title=found.shown), "success")
+    return _to_system(name, "about-head")
 
 
 # Parts of a system -----------------------------------------------------------------------------------------
@@ -685,7 +700,8 @@ def _number(text: str) -> int:
 
 def _searched(listed: catalogue.Listed) -> str:
     course = listed.course
-    return " ".join((course.title_id, course.title_en, course.id, course.provider, *course.aliases)).casefold()
+    said = (course.title_id, course.title_en, course.id, course.provider, listed.institution, *course.aliases)
+    return " ".join(said).casefold()
 
 
 @pages.get("/courses.csv")

@@ -46,6 +46,7 @@ class Tool:
     names: bool
     vocabulary: str
     framed: bool
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Push:
     internal: bool
     vocabulary: str
     trusted_centi_jp: int | None
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Pull:
     internal: bool
     vocabulary: str
     trusted_centi_jp: int | None
+    title: str
     url: str
     key: str
     secret: str
@@ -90,6 +93,7 @@ class Files:
 
     name: str
     trusted_centi_jp: int | None
+    title: str
 
 
 System = Tool | Push | Pull | Files
@@ -216,6 +220,7 @@ def key_problem(pem: str) -> str | None:
 FIELD_OF = {
     "name": "name",
     "name_taken": "name",
+    "title": "title",
     "trusted_jp": "trusted_jp",
     "unknown_vocabulary": "vocabulary",
     "redirect_uris": "redirect_uris",
@@ -232,6 +237,7 @@ def registry_problems() -> dict[str, str]:
     return {
         "name": _("Use up to 64 small letters, digits, dots and hyphens, for example asn-unggul."),
         "name_taken": _("There is a system of this name already. Choose another name."),
+        "title": _("A title has at most 200 characters, in one line."),
         "deployment": _("The name of a deployment has 1 to 64 printable characters."),
         "deployments": _("There are too many deployments. Enter at most 500."),
         "redirect_uris": _("There are too many addresses. Enter at most 50."),
@@ -261,6 +267,7 @@ def read_tool(form: Reading, vocabularies: tuple[str, ...]) -> Tool:
         names=form.ticked("names"),
         vocabulary=form.choice("vocabulary", vocabularies),
         framed=form.ticked("framed"),
+        title=form.text("title"),
     )
 
 
@@ -278,7 +285,7 @@ def read_invitation(form: Reading) -> Invitation:
 def read_push(form: Reading, vocabularies: tuple[str, ...]) -> Push:
     """The form of a system that sends statements."""
     vocabulary = form.choice("vocabulary", vocabularies)
-    return Push(form.name(), form.ticked("internal"), vocabulary, form.centi_jp("trusted_jp"))
+    return Push(form.name(), form.ticked("internal"), vocabulary, form.centi_jp("trusted_jp"), form.text("title"))
 
 
 def read_pull(form: Reading, vocabularies: tuple[str, ...]) -> Pull:
@@ -288,6 +295,7 @@ def read_pull(form: Reading, vocabularies: tuple[str, ...]) -> Pull:
         internal=form.ticked("internal"),
         vocabulary=form.choice("vocabulary", vocabularies),
         trusted_centi_jp=form.centi_jp("trusted_jp"),
+        title=form.text("title"),
         url=form.address("url") or "",
         key=form.required("key"),
         secret=form.required("secret"),
@@ -298,7 +306,7 @@ def read_pull(form: Reading, vocabularies: tuple[str, ...]) -> Pull:
 
 def read_files(form: Reading, _vocabularies: tuple[str, ...]) -> Files:
     """The form of an institution that sends files."""
-    return Files(form.name(), form.centi_jp("trusted_jp"))
+    return Files(form.name(), form.centi_jp("trusted_jp"), form.text("title"))
 
 
 READERS: Mapping[str, Callable[[Reading, tuple[str, ...]], System]] = {

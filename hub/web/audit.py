@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from hub import accounts, audit, columns, exports, identity, journal, learners, ledger, registry, search
+from hub import accounts, audit, columns, exports, identity, institutions, journal, learners, ledger, search
 from hub.audit import Evidence, Outlined, Verified
 from hub.catalogue import Listed
 from hub.errors import NotFound
@@ -126,7 +126,7 @@ def _list(hub: Hub, wanted: Search, problems: Mapping[str, str]) -> ResponseRetu
     with hub.db.read() as conn:
         page = search.find(conn, wanted.queries if not problems else (), limit=LIMIT, after=_after(asked))
         outlined = audit.outline(conn, hub, page.statements)
-        systems = registry.connector_names(conn)
+        systems, titles = institutions.by_number(conn), institutions.by_name(conn)
         sources = search.sources(conn)
         courses = hub.courses.current(conn).by_iri
     # Named one by one: url_for takes names such as _scheme for orders.
@@ -142,7 +142,7 @@ def _list(hub: Hub, wanted: Search, problems: Mapping[str, str]) -> ResponseRetu
         courses=courses,
         cursor=_after(asked),
         who=wanted.who,
-        sources=[("", _("Whoever")), *((each, words.source(each)) for each in sources)],
+        sources=[("", _("Whoever")), *((each, words.source(each, titles)) for each in sources)],
         is_raw="view" in shown,
         next_url=flask.url_for("audit.search", **shown, cursor=page.next_after) if page.next_after else "",
         first_url=flask.url_for("audit.search", **shown) if asked.get("cursor") else "",

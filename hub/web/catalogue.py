@@ -70,8 +70,8 @@ class Filters:
             return False
         if not self.text:
             return True
-        about = [course.title_id, course.title_en, course.provider, *(c.name for c in course.competencies)]
-        found = " ".join(about).casefold()
+        about = [course.title_id, course.title_en, course.provider, listed.institution]
+        found = " ".join([*about, *(each.name for each in course.competencies)]).casefold()
         return all(word in found for word in self.text.casefold().split())
 
 
@@ -106,7 +106,7 @@ def index() -> flask.typing.ResponseReturnValue:
         first_url=flask.url_for("catalogue.index", **filters.arguments()) if after else "",  # type: ignore[arg-type]
         is_empty=not courses.listed,
         form_options=_form_options(courses, policy),
-        provider_options=[(name, name) for name in sorted({each.course.provider for each in courses.listed})],
+        provider_options=_provider_options(courses),
         policy=policy,
         texts=texts,
     )
@@ -116,6 +116,12 @@ def _form_options(courses: Snapshot, policy: Policy) -> list[tuple[str, str]]:
     """The forms of learning that the catalogue has, by name."""
     codes = {each.course.form for each in courses.listed}
     return sorted(((code, texts.form_name(policy, code)) for code in codes), key=lambda option: option[1].casefold())
+
+
+def _provider_options(courses: Snapshot) -> list[tuple[str, str]]:
+    """The institutions that the catalogue has courses of, by what people call them."""
+    called = {each.course.provider: each.institution for each in courses.listed}
+    return sorted(called.items(), key=lambda option: option[1].casefold())
 
 
 def _page(

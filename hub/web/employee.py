@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from hub import accounts, learners, ledger, plan, registry, undertakings
+from hub import accounts, institutions, learners, ledger, plan, undertakings
 from hub.catalogue import Snapshot
 from hub.errors import NotFound, Refused
 from hub.learners import Learner
@@ -261,7 +261,8 @@ def entry(entry_id: str) -> flask.typing.ResponseReturnValue:
         policy = hub.policies.named(conn, found.policy)
         reversal = ledger.find_reversal(conn, found) if found.is_reversed else None
         original = ledger.get(conn, found.reverses) if found.reverses else None
-        proofs = [_proof(conn, UUID(each), registry.connector_names(conn)) for each in found.evidence]
+        titles = institutions.by_number(conn)
+        proofs = [_proof(conn, UUID(each), titles) for each in found.evidence]
     return flask.render_template(
         "employee/entry.html",
         hour=overview.Hour(found, courses.by_iri.get(found.course)),

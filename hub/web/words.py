@@ -387,10 +387,10 @@ def origins() -> dict[str, str]:
     }
 
 
-def source(authority: str) -> str:
-    """By whom statements are reported (`hub.search.sources`)."""
+def source(authority: str, titles: Mapping[str, str]) -> str:
+    """By whom statements are reported (`hub.search.sources`); ``titles`` is what people see of each connector."""
     kind, _slash, name = authority.partition("/")
-    texts = {"hub": _("The hub itself"), "connector": _("Fetched from %(name)s", name=name)}
+    texts = {"hub": _("The hub itself"), "connector": _("Fetched from %(name)s", name=titles.get(name, name))}
     return str(texts.get(kind) or _("Key %(name)s", name=name))
 
 
@@ -426,6 +426,7 @@ def actions() -> dict[str, str]:
         "certification.record": _("recorded a certification result of"),
         "need.import": _("imported needs of competencies:"),
         "connector.add": _("connected the system"),
+        "connector.title": _("gave another title to the system"),
         "connector.secret": _("changed the secret of the system"),
         "connector.sync": _("had statements fetched from"),
         "tool.add": _("registered the tool"),

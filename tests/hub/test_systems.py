@@ -140,3 +140,13 @@ def test_a_wrong_file_says_where(text: str, says: str) -> None:
         systems.read(text)
 
     assert says in str(refused.value)
+
+
+def test_a_title_is_in_the_file_and_one_that_is_not_is_taken_away(hub: Hub) -> None:
+    titled = PUSH.replace("kind:", "title: Lembaga Contoh, kind:")
+
+    assert apply(hub, titled) == {"connector lan": "added"}
+    assert "title: Lembaga Contoh" in write(hub)
+    assert apply(hub, write(hub)) == {"connector lan": "same"}
+    assert apply(hub, PUSH) == {"connector lan": "changed"}
+    assert "title:" not in write(hub)

@@ -29,6 +29,16 @@ STATEMENT = {
 }
 
 
+def test_a_system_has_a_title_for_people(wkmb: Terminal) -> None:
+    added = wkmb.json("connector", "add", "lan", "--kind", "csv", "--title", "Lembaga Contoh")
+    changed = wkmb.json("connector", "title", "lan", "Balai Contoh")
+
+    assert (added["name"], added["title"], changed["title"]) == ("lan", "Lembaga Contoh", "Balai Contoh")
+    assert wkmb.json("connector", "title", "lan", "")["title"] is None
+    assert "There is no connector 'none'" in wkmb.refused("connector", "title", "none", "x", code=1)
+    assert "has 201 characters" in wkmb.refused("connector", "title", "lan", "x" * 201, code=1)
+
+
 @pytest.mark.parametrize("kind", ["lti", "xapi-push", "csv"])
 def test_a_system_needs_a_name_and_a_kind(wkmb: Terminal, kind: str) -> None:
     made = wkmb.json("connector", "add", "lan", "--kind", kind, "--vocabulary", "moodle", "--trusted-jp", "4.5")

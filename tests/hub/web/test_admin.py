@@ -135,6 +135,30 @@ def test_the_list_is_filtered_by_kind_and_state_and_sorted(world, admin):
     assert "No system is in this state" in text(admin.get("/admin/?state=ok"))
 
 
+@pytest.mark.parametrize("kind", ["lti", "xapi-push", "xapi-pull", "csv"])
+def test_each_kind_is_connected_with_a_title_beside_its_name(world, admin, kind):
+    url = "https://lrs.example.go.id/xapi/"
+    pull = {"url": url, "key": "k", "secret": "s" * 20, "every": "60", "version": "1.0.3"}
+    given = {**TOOL, **pull} if kind == "xapi-pull" else TOOL
+
+    admin.post(f"/admin/add/{kind}", **{**given, "vocabulary": "default", "title": "Balai Pelatihan Contoh"})
+
+    assert "Balai Pelatihan Contoh asn-moodle" in text(admin.get("/admin/"))
+    assert "<h1>Balai Pelatihan Contoh</h1>" in admin.get("/admin/systems/asn-moodle").text
+
+
+def test_the_title_of_a_system_is_changed_on_its_page(world, admin):
+    admin.post("/admin/systems/asn-unggul/title", title="ASN Unggul Contoh")
+    assert "People see it as “ASN Unggul Contoh” now." in text(admin.get("/admin/systems/asn-unggul"))
+
+    admin.post("/admin/systems/asn-unggul/title", title="x" * 201)
+    assert "A title has at most 200 characters, in one line." in text(admin.get("/admin/systems/asn-unggul"))
+
+    admin.post("/admin/systems/asn-unggul/title", title="")
+    assert "<h1>asn-unggul</h1>" in admin.get("/admin/systems/asn-unggul").text
+    assert ("admin", "connector.title", "connector:asn-unggul") in acts(world)
+
+
 def test_a_report_makes_a_system_work(world, admin):
     world.offer(course())
     with world.db.write() as conn:

@@ -230,3 +230,15 @@ def test_after_opening_a_course_the_plan_says_that_it_is_started(world, budi):
 
     assert "started" in words_of(budi.get("/plan"))
     assert "Continue learning" in words_of(budi.get(address))
+
+
+def test_people_see_the_title_of_an_institution_and_find_its_courses_by_it(world, budi):
+    with world.db.write() as conn:
+        registry.set_title(conn, world.hub, registry.named_connector(conn, "other-lms"), "Balai Contoh", by="test")
+
+    page = budi.get("/courses?q=balai")
+
+    assert titles(page) == ["Ethics Seminar"]
+    assert '<p class="small muted">Balai Contoh</p>' in page.text
+    assert '<option value="other-lms">Balai Contoh</option>' in page.text
+    assert "other-lms" not in words_of(budi.get(page_of(world, f"{LMS}/course/2")))
