@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -20,10 +18,12 @@ from hub.catalogue import Snapshot
 from hub.errors import NotFound, Refused
 from hub.learners import Learner
 from hub.ledger import Entry, Year
+from hub.rows import Number
 from hub.runtime import Hub, current
-from hub.web import development_texts, overview, starting, texts, waiting, words
+from hub.web import development_texts, files, overview, starting, texts, waiting, words
 from hub.web import session as session_pages
 from lrs import query
+from mappings.policy import Policy
 from mappings.rules import jp_text
 
 pages = flask.Blueprint("employee", __name__)
@@ -33,9 +33,6 @@ FIRST_YEAR = 2017
 
 #: Lines of the home page about what waits; the page of follow-up has all.
 WAITING = 5
-
-#: A cell that begins so would be a formula where somebody opens the file in a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,30 +199,23 @@ def transcript_file() -> flask.typing.ResponseReturnValue:
     with hub.db.read() as conn:
         mine = read_mine(conn, hub, year)
     hours = sorted(overview.hours(mine.year.entries, mine.courses), key=lambda hour: hour.entry.position)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow([_("Date"), _("Course"), _("Form of learning"), "JP", _("Note"), _("Policy"), _("Entry")])
-    for hour in hours:
-        entry = hour.entry
-        name = texts.form_name(mine.year.policy, entry.form)
-        row = [entry.on.isoformat(), hour.title, name, _note(entry), entry.policy, entry.id]
-        cells = [_harmless(cell) for cell in row]
-        writer.writerow([*cells[:3], jp_text(entry.centi_jp), *cells[3:]])
-    # The mark tells spreadsheets that this is UTF-8.
-    response = flask.Response("\ufeff" + text.getvalue(), content_type="text/csv; charset=utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="jp-{mine.learner.nip}-{year}.csv"'
+    header = [_("Date"), _("Course"), _("Form of learning"), "JP", _("Note"), _("Policy"), _("Entry")]
+    rows = [_row(hour, mine.year.policy) for hour in hours]
+    response = files.download(f"jp-{mine.learner.nip}-{year}.csv", files.report(header, rows))
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _row(hour: overview.Hour, policy: Policy) -> list[object]:
+    entry = hour.entry
+    name = texts.form_name(policy, entry.form)
+    return [entry.on, hour.title, name, Number(jp_text(entry.centi_jp)), _note(entry), entry.policy, entry.id]
 
 
 def _note(entry: Entry) -> str:
     if entry.reverses is not None:
         return texts.cause(entry.cause)
     return _("reversed later") if entry.is_reversed else ""
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
 
 
 def _years(hub: Hub, year: int) -> list[int]:
