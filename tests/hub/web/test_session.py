@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 
@@ -10,7 +11,7 @@ from holdertest import PASSWORD, Browser, employee, person, words_of
 from hub import accounts
 from hub.application import create_app
 from hub.web.session import is_local
-from recognizedtest import BASE, World
+from recognizedtest import BASE, World, course, statement
 
 HTTP = "http://127.0.0.1:8080"
 
@@ -198,3 +199,25 @@ def test_the_links_to_other_languages_keep_the_rest_of_the_address(rina, query):
     assert len(links) == 2
     if "q=" in query:
         assert "q=a%26b&amp;q=c&amp;lang=id" in links[0]
+
+
+@pytest.mark.parametrize("role", ["admin", "operator", "auditor"])
+def test_every_link_on_the_way_through_the_menu_leads_to_a_page_that_answers(world, role):
+    """Whoever may open a page may open what it links to, one link further than the menu."""
+    world.offer(course())
+    world.link(world.employ())
+    world.receive(statement())
+    world.settle()
+    browser = person(world, role)
+
+    menu = links(browser.get(browser.get("/login").headers["Location"]))
+    beyond = {path for address in menu for path in links(browser.get(address))}
+
+    refused = {path: status for path in menu | beyond if (status := browser.get(path).status_code) >= 400}
+    assert (len(menu) > 5, refused) == (True, {})
+
+
+def links(answer):
+    """The pages of the hub that a page links to, each once whatever its arguments are."""
+    found = (unescape(address) for address in re.findall(r'<a [^>]*?href="(/[^"#]*)', answer.text))
+    return set({address.partition("?")[0]: address for address in found}.values())
