@@ -28,6 +28,11 @@ def of_launched(login_url: str, issuer: str, sub: str) -> tuple[Account, ...]:
     return tuple(found for kind in _KINDS if (found := kind(login_url, issuer, sub)) is not None)
 
 
+def is_of_launch(name: str) -> bool:
+    """Whether an account of this name can only be one that a launch made."""
+    return name.startswith(MOODLE_PREFIX)
+
+
 def _moodle(login_url: str, issuer: str, sub: str) -> Account | None:
     """A Moodle's: its address is its wwwroot and a path that no other LMS has (auth/lti, ``create_new_account``)."""
     parts = urlsplit(login_url)

@@ -22,9 +22,9 @@ import sqlalchemy as sa
 from hub import ingest
 from hub.errors import Refused
 from hub.rows import Cells, ReadRows, read_rows
-from hub.tables import identities, learner_actors, learner_nips
+from hub.tables import identities, identity_hints, learner_actors, learner_nips
 from lrs.agents import Identifier, agent_key, identifier
-from lrs.database import insert_missing, insert_new
+from lrs.database import insert_missing, insert_new, upsert
 from mappings.course import Problem
 
 NewId: TypeAlias = Callable[[], UUID]
@@ -40,7 +40,7 @@ _MERGE = "If the two are one person, link her other identities instead."
 @dataclass(frozen=True, slots=True)
 class Identity:
     """An actor and, if somebody said so, whose it is. ``linked_by``: "hub", "launch" (of the hub), "launched" (by
-    it), "import", "admin:<name>", "rule:<connector>"."""
+    it), "import", "admin:<name>", "rule:<connector>", "nrps:<platform>"."""
 
     actor_key: int
     who: Identifier
@@ -53,6 +53,14 @@ class Identity:
     def is_hub_account(self) -> bool:
         """Whether it is the account that the hub itself gave to the learner."""
         return _is_hub_account(self.linked_by)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a membership list calls somebody; empty where it does not say."""
+
+    name: str
+    email: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +109,7 @@ def link(conn: sa.Connection, who: Identifier, learner: UUID, *, by: str, now: d
             raise Refused("hub_account", "This account was made by the hub for another learner.", action=_MERGE)
         values = {"learner": learner, "linked_by": by, "linked_at": now}
         conn.execute(sa.update(identities).where(identities.c.actor_key == key).values(**values))
+        conn.execute(sa.delete(identity_hints).where(identity_hints.c.actor_key == key))
         _take_away(conn, key, before.learner, now=now, new_id=new_id)
     insert_missing(conn, learner_actors, [{"learner": learner, "actor_key": key}])
     ingest.wake(conn, [key], now=now, new_id=new_id)
@@ -165,6 +174,20 @@ def note_unknown(conn: sa.Connection, actors: Iterable[Identifier], *, now: date
     # PostgreSQL's text holds no U+0000, which xAPI allows in a name: such an identity cannot be listed or linked.
     rows = {row["actor_key"]: row for row in (_row(who, now) for who in actors if "\x00" not in "".join(who))}
     return insert_missing(conn, identities, [rows[key] for key in sorted(rows)])
+
+
+def describe(conn: sa.Connection, who: Identifier, *, name: str, email: str) -> None:
+    """Keep what an unresolved identity is called elsewhere, until it is somebody's."""
+    if name or email:
+        row = {"actor_key": agent_key(who), "name": name, "email": email}
+        upsert(conn, identity_hints, row, update=["name", "email"])
+
+
+def descriptions(conn: sa.Connection, found: Iterable[Identity]) -> dict[int, Description]:
+    """What is known of unresolved identities besides, by their keys."""
+    at = identity_hints.c
+    query = sa.select(identity_hints).where(at.actor_key.in_([each.actor_key for each in found]))
+    return {row.actor_key: Description(row.name, row.email) for row in conn.execute(query)}
 
 
 def _row(who: Identifier, now: datetime) -> dict[str, Any]:

@@ -59,10 +59,25 @@ class Rule:
 
 def list_all(conn: sa.Connection) -> tuple[Rule, ...]:
     """Every rule, by connector."""
+    return tuple(Rule(*row) for row in conn.execute(_select()))
+
+
+def of_connector(conn: sa.Connection, connector: int) -> tuple[Rule, ...]:
+    """The rules of one connector."""
+    return tuple(Rule(*row) for row in conn.execute(_select().where(identity_rules.c.connector == connector)))
+
+
+def _select() -> sa.Select[Any]:
     at = identity_rules.c
     found = sa.select(at.connector, connectors.c.name, at.kind, at.value, at.by, at.at)
     joined = found.join_from(identity_rules, connectors, connectors.c.id == at.connector)
-    return tuple(Rule(*row) for row in conn.execute(joined.order_by(connectors.c.name, at.kind, at.value)))
+    return joined.order_by(connectors.c.name, at.kind, at.value)
+
+
+def recognize(conn: sa.Connection, rules: Iterable[Rule], called: Iterable[Identifier]) -> UUID | None:
+    """The one learner whom these rules see in what their own connector calls somebody; None where it is not one."""
+    seen = {_learner(conn, rule, who) for who in called for rule in rules if rule.is_about(who)} - {None}
+    return seen.pop() if len(seen) == 1 else None
 
 
 def add(conn: sa.Connection, hub: Hub, connector: str, kind: str, value: str, *, by: str) -> bool:

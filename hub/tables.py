@@ -246,7 +246,8 @@ learner_nips = sa.Table(
 )
 
 #: An actor of statements, and whose she is; without ``learner`` it is unresolved. ``linked_by`` says how:
-#: "hub", "launch" (of the hub), "launched" (by the hub), "import", "admin:<name>", "rule:<connector>".
+#: "hub", "launch" (of the hub), "launched" (by the hub), "import", "admin:<name>", "rule:<connector>",
+#: "nrps:<platform>".
 identities = sa.Table(
     "identities",
     metadata,
@@ -262,6 +263,16 @@ identities = sa.Table(
              sqlite_where=sa.text("learner IS NULL")),
     info={"distribution": "actor_key"},
 )  # fmt: skip
+
+#: What a membership list says of an actor that is nobody's, for who decides whose she is. It is forgotten with that.
+identity_hints = sa.Table(
+    "identity_hints",
+    metadata,
+    sa.Column("actor_key", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.String(255), nullable=False),
+    sa.Column("email", sa.String(255), nullable=False),
+    info={"distribution": "actor_key"},
+)
 
 #: The same the other way round: the actors of one learner, beside her.
 learner_actors = sa.Table(

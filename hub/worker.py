@@ -14,6 +14,7 @@ import structlog
 from connectors.polling import Polling
 from hub import accounts, identity_rules, limits, lti, lti_tool, pulls, recognition
 from hub.lti import keys
+from hub.lti_tool.members import Rosters
 from hub.lti_tool.passback import Passback
 from hub.replays import Replayer
 from lrs import partitions, payloads
@@ -80,22 +81,23 @@ def _rotate_keys(hub: Hub) -> None:
 @contextmanager
 def _polling(hub: Hub, stopping: threading.Event, metrics: Metrics) -> Iterator[None]:
     sync = pulls.create_sync(hub, stopping.is_set)
-    passback = Passback(hub)
+    passback, rosters = Passback(hub), Rosters(hub)
 
     def pull(connector: int) -> None:
         with hub.trace.span("pull", connector=connector):
             metrics.pulled(sync.run(connector))
 
-    both = (
+    every = (
         Polling(pulls.due(hub), pull, interval=1.0),
         Polling(passback.due, passback.run, interval=1.0, threads=2),
+        Polling(rosters.due, rosters.run, interval=5.0, threads=1),
     )
-    for polling in both:
+    for polling in every:
         polling.start()
     try:
         yield
     finally:
-        for polling in both:
+        for polling in every:
             polling.stop()
 
 

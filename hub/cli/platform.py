@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hub import registry
 from hub.cli.base import actor, json_option, opened, say
-from hub.lti_tool import platforms, registering
+from hub.lti_tool import members, platforms, registering
 from hub.lti_tool.platforms import NewPlatform, Platform
 from hub.runtime import Hub
 
@@ -185,6 +185,26 @@ def disable(name: str, deployments: tuple[str, ...], again: bool, as_json: bool)
         value = hub.db.run(work)
     what = ", ".join(deployments) or name
     say(value, as_json, f"{what} is {'taken again' if again else 'refused now'}.")
+
+
+@platform.command()
+@click.argument("name")
+@json_option
+def roster(name: str, as_json: bool) -> None:
+    """Read the membership lists that launches of the platform NAME named, and link who is known in them."""
+    with opened() as hub:
+        found = members.read_now(hub, name, by=actor())
+    values = [
+        {"context": each.context, "title": each.title, "linked": each.linked, "same": each.same,
+         "unresolved": each.unresolved, "failure": each.failure}
+        for each in found
+    ]  # fmt: skip
+    lines = [
+        f"{each.title or each.context}\t{each.linked} linked, {each.same} already linked, {each.unresolved} unresolved"
+        + (f"\t{each.failure}" if each.failure else "")
+        for each in found
+    ]
+    say(values, as_json, *(lines or [f"No launch of {name} has named a membership list yet."]))
 
 
 def _registration(conn: sa.Connection, hub: Hub, found: Platform) -> dict[str, Any]:

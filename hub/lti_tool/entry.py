@@ -19,7 +19,7 @@ from hub import accounts, gradebooks
 from hub.gradebooks import Place
 from hub.lti import scores
 from hub.lti.scopes import LINEITEM, SCORE
-from hub.lti_tool import logins, messages, people, platforms, pylti
+from hub.lti_tool import logins, members, messages, people, platforms, pylti
 from hub.lti_tool.claims import Expected, LaunchRefused, shown
 from hub.lti_tool.keysets import KeySets
 from hub.lti_tool.logins import Login
@@ -242,6 +242,7 @@ def _accept(
 ) -> Accepted | LaunchRefused:
     if not logins.consume(conn, hub, login, id_token, found):
         return LaunchRefused("state", _("This launch has been used."))
+    members.note(conn, hub, platform, found)
     if found.is_deep_linking:
         # Whoever makes a link for others needs no account here, and is nobody's learner for it.
         return Accepted(platform, found, Unknown(other=False))

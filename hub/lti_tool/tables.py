@@ -49,6 +49,27 @@ platform_deployments = sa.Table(
     info=REFERENCE,
 )
 
+#: The courses of platforms whose membership lists launches have named, and what became of the last reading: members
+#: linked then, linked before and unresolved, or in ``failure`` why there was none. ``context`` is empty where a
+#: platform has one list for everything.
+platform_contexts = sa.Table(
+    "platform_contexts",
+    metadata,
+    sa.Column("platform", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("context", sa.String(255), primary_key=True),
+    sa.Column("title", sa.String(200), nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("next_at", UTCDateTime, nullable=False),
+    sa.Column("read_at", UTCDateTime),
+    sa.Column("linked", sa.Integer),
+    sa.Column("same", sa.Integer),
+    sa.Column("unresolved", sa.Integer),
+    sa.Column("failure", sa.Text),
+    sa.Index("ix_platform_contexts_next_at", "next_at", "platform"),
+    sa.Index("ix_platform_contexts_platform_next_at", "platform", "next_at"),
+    info={"distribution": "platform"},
+)
+
 #: A login that a platform initiated. ``id`` is the digest of its ``state``; ``browser`` and ``nonce`` are digests of
 #: what that browser's cookie and the id_token have to hold. It is consumed once; from then on ``token`` is the digest
 #: of the id_token that did it, and ``launch`` (JSON) what was launched.

@@ -34,7 +34,7 @@ from hub import (
     sync,
 )
 from hub.errors import HubError, NotFound
-from hub.identity import Identity
+from hub.identity import Description, Identity
 from hub.learners import Learner
 from hub.lti import drafts, refusals, registering
 from hub.recognition import Behind, Surroundings
@@ -538,6 +538,7 @@ class Unresolved:
     latest: Sketch | None
     suggested: Learner | None
     behind: Behind
+    described: Description | None
 
 
 @pages.get("/identities")
@@ -553,7 +554,8 @@ def _identities(given: Mapping[str, str], problems: Mapping[str, str]) -> Respon
     with hub.db.read() as conn:
         found = identity.list_unresolved(conn, limit=LIMIT + 1, after=after)
         around = recognition.surroundings(conn, hub)
-        rows = [_unresolved(conn, hub, each, around) for each in found[:LIMIT]]
+        described = identity.descriptions(conn, found[:LIMIT])
+        rows = [_unresolved(conn, hub, each, around, described.get(each.actor_key)) for each in found[:LIMIT]]
         done = identity.find(conn, int(linked)) if _is_key(linked) else None
         owner = learners.find(conn, done.learner) if done and done.learner else None
     page = flask.render_template(
@@ -588,24 +590,23 @@ def _after_identity(text: str) -> tuple[datetime, int] | None:
     return (at, int(key)) if _is_key(key) and at.tzinfo is not None else None
 
 
-def _unresolved(conn: sa.Connection, hub: Hub, found: Identity, around: Surroundings) -> Unresolved:
+def _unresolved(
+    conn: sa.Connection, hub: Hub, found: Identity, around: Surroundings, described: Description | None
+) -> Unresolved:
     page = query.find(conn, query.StatementQuery(agent=found.who), limit=1)
     latest = sketch(page.statements[0], layout.language()) if page.statements else None
     behind = recognition.behind(conn, hub, found.actor_key, around)
-    return Unresolved(found, latest, _suggested(conn, found.who, latest), behind)
+    name = (latest.actor_name if latest else "") or (described.name if described else "")
+    return Unresolved(found, latest, _suggested(conn, found.who, name), behind, described)
 
 
-def _suggested(conn: sa.Connection, who: Identifier, latest: Sketch | None) -> Learner | None:
+def _suggested(conn: sa.Connection, who: Identifier, name: str) -> Learner | None:
     """Whom an actor may be: the one whose NIP is the account's name, else the only one of exactly this name."""
     if is_nip(who.name):
         return learners.find_by_nip(conn, who.name)
-    if latest is None or not latest.actor_name:
+    if not name:
         return None
-    found = [
-        each
-        for each in learners.search(conn, latest.actor_name, limit=3)
-        if each.name.casefold() == latest.actor_name.casefold()
-    ]
+    found = [each for each in learners.search(conn, name, limit=3) if each.name.casefold() == name.casefold()]
     return found[0] if len(found) == 1 else None
 
 

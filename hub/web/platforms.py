@@ -17,7 +17,7 @@ from flask_babel import gettext as _
 from hub import gradebooks, learners, registry
 from hub.errors import HubError, NotFound
 from hub.gradebooks import Cell
-from hub.lti_tool import platforms, registering
+from hub.lti_tool import members, platforms, registering
 from hub.lti_tool.platforms import NewPlatform, Platform
 from hub.runtime import Hub, current
 from hub.web import admin_forms, layout
@@ -132,6 +132,18 @@ def switch_deployment(name: str, platform: str, number: int, switch: str) -> Res
 
     told = _("%(name)s may not launch the hub any more.") if disabled else _("%(name)s may launch the hub.")
     flask.flash(told % {"name": hub.db.run(work)}, "success")
+    return _back(name)
+
+
+@pages.post("/systems/<name>/platforms/<platform>/roster")
+@guard
+def roster(name: str, platform: str) -> ResponseReturnValue:
+    """Have the platform's membership lists read: that may take minutes, so the worker does it."""
+    hub = current()
+    if hub.db.run(lambda conn: members.ask(conn, hub, _platform(conn, name, platform), by=by())):
+        flask.flash(_("The membership lists are read now. Reload this page to see who was linked."), "success")
+    else:
+        flask.flash(_("No launch has named a membership list yet."), "info")
     return _back(name)
 
 

@@ -15,7 +15,8 @@ from flask_babel import gettext as _
 
 from connectors.base import Check
 from hub import connections, gradebooks, registry, sync
-from hub.lti_tool import platforms
+from hub.lti_tool import members, platforms
+from hub.lti_tool.members import Context
 from hub.lti_tool.platforms import Platform, PlatformDeployment
 from hub.registry import Connector, Credential, Tool
 from hub.web import words
@@ -191,6 +192,10 @@ def _last_of(conn: sa.Connection, hub: Hub, credential: Credential) -> datetime 
     return page.statements[0].stored if page.statements else None
 
 
+#: Membership lists that a system's page shows.
+MOST_CONTEXTS = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Launching:
     """An LMS that launches the hub, as a system's page shows it; ``entered`` is what its administrator enters there."""
@@ -199,6 +204,7 @@ class Launching:
     deployed: tuple[PlatformDeployment, ...]
     entered: tuple[tuple[str, str], ...]
     has_failed_scores: bool
+    contexts: tuple[Context, ...]
 
 
 def of_system(conn: sa.Connection, hub: Hub, connector: int) -> list[Launching]:
@@ -209,6 +215,7 @@ def of_system(conn: sa.Connection, hub: Hub, connector: int) -> list[Launching]:
             platforms.deployments_of(conn, each.id),
             _entered_there(hub),
             bool(gradebooks.of_platform(conn, each.id, gradebooks.FAILED, limit=1)),
+            members.of_platform(conn, each, limit=MOST_CONTEXTS),
         )
         for each in platforms.of_connector(conn, connector)
     ]

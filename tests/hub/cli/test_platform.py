@@ -105,3 +105,10 @@ def test_the_hub_is_registered_dynamically(wkmb: Terminal, httpserver: HTTPServe
     assert "offers no address" in wkmb.refused("platform", "update", "moodle")
     assert "leave the other options out" in wkmb.refused("platform", "add", "m", "--register", base, *LMS, code=2)
     assert wkmb.json("platform", "invite", "lain")["registration_url"].startswith(f"{TOOL}/register?invitation=")
+
+
+def test_a_platform_whose_launches_named_no_membership_list_has_none_to_read(wkmb: Terminal) -> None:
+    wkmb("platform", "add", "moodle", *LMS)
+
+    assert wkmb.json("platform", "roster", "moodle") == []
+    assert "No launch of moodle" in wkmb("platform", "roster", "moodle").stdout

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from hub import gradebooks, learners
+from hub import gradebooks, identity, learners
 from hub.gradebooks import FAILED, SENT, WAITING, Place, Wanted
 from hub.lti_tool import platforms
+from hub.lti_tool.members import Rosters
 from hub.lti_tool.platforms import NewPlatform, Platform
+from hub.lti_tool.tables import platform_contexts
 from hub.runtime import Hub
+from lrs.agents import Identifier
 from pagestest import Person, text
 from wkmbtest.hubs import Clock
 
@@ -172,3 +176,29 @@ def test_scores_are_read_a_page_at_a_time(admin: Person, kampus: Platform, clock
 @pytest.mark.parametrize("path", ["/admin/add/platform", "/admin/systems/kampus/platforms/kampus/scores"])
 def test_only_administrators_see_these_pages(hub: Hub, kampus: Platform, path: str) -> None:
     assert Person(hub, "auditor").get(path).status_code == 403
+
+
+def test_membership_lists_stand_on_the_page_and_are_asked_for_by_a_button(admin: Person, kampus: Platform) -> None:
+    hub = admin.hub
+    assert "None yet. A launch from a course names its list" in text(admin.get("/admin/systems/kampus"))
+    row = {"platform": kampus.id, "url": "https://lms.example/m", "linked": 3, "same": 2, "unresolved": 1}
+    later = hub.clock() + timedelta(days=1)
+    with hub.db.write() as conn:
+        for number, failure in enumerate((None, "GET lms.example: it does not answer.")):
+            values = {"context": f"{number}", "title": f"Course {number}", "read_at": hub.clock(), "failure": failure}
+            conn.execute(platform_contexts.insert().values(row | values | {"next_at": later}))
+        who = Identifier("account", "https://lms.example", "77")
+        identity.note_unknown(conn, [who], now=hub.clock())
+        identity.describe(conn, who, name="Siti Rahma", email="siti@lms.example")
+
+    shown = text(admin.get("/admin/systems/kampus"))
+    unresolved = text(admin.get("/admin/identities"))
+    asked = text(admin.follow("/admin/systems/kampus/platforms/kampus/roster"))
+
+    assert "Course 0" in shown
+    assert "could not be read" in shown
+    assert "it does not answer" in shown
+    assert "Siti Rahma · siti@lms.example" in unresolved
+    assert "Perhaps Siti Rahma" in unresolved
+    assert "The membership lists are read now" in asked
+    assert list(Rosters(hub).due()) == [kampus.id]
