@@ -242,3 +242,13 @@ def test_people_see_the_title_of_an_institution_and_find_its_courses_by_it(world
     assert '<p class="small muted">Balai Contoh</p>' in page.text
     assert '<option value="other-lms">Balai Contoh</option>' in page.text
     assert "other-lms" not in words_of(budi.get(page_of(world, f"{LMS}/course/2")))
+
+
+def test_the_folded_filter_tells_how_much_is_chosen_in_it(budi):
+    def summary(query):
+        return " ".join(
+            re.sub("<[^>]+>", "", re.search(r"<summary>(.*?)</summary>", budi.get(query).text, re.S)[1]).split()
+        )
+
+    assert summary("/courses?q=etika") == "Filter"
+    assert summary("/courses?form=KL06&provider=other-lms") == "Filter (2)"

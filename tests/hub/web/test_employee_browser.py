@@ -126,6 +126,9 @@ def test_a_course_is_found_planned_taken_out_and_put_back(page: Page, site: Site
 def test_a_filter_applies_when_it_is_chosen(page: Page, site: Site) -> None:
     sign_in(page, site.url, "budi")
     page.goto(f"{site.url}/courses")
+    expect(page.locator(".card-course").first).to_be_in_viewport()
+    if page.locator(".filters-more > summary").is_visible():
+        page.locator(".filters-more > summary").click()
 
     page.locator("#f-form").select_option("NKL09")
 
