@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from hub import ingest, institutions, journal
+from hub import revisions as revision_numbers
 from hub.tables import connectors, course_versions, revisions
 from hub.tables import courses as table
 from lrs import query
@@ -74,9 +75,12 @@ class Courses:
         self._snapshot: Snapshot | None = None
         self._lock = threading.Lock()
 
-    def current(self, conn: sa.Connection) -> Snapshot:
-        """The newest catalogue. Not for the transaction that imports: others would see what may be taken back."""
-        revision = _revision(conn)
+    def current(self, conn: sa.Connection, numbers: Mapping[str, int] | None = None) -> Snapshot:
+        """The newest catalogue; ``numbers`` are those of this transaction, where `hub.revisions` were read already.
+
+        Not for the transaction that imports: others would see what may be taken back.
+        """
+        revision = (revision_numbers.read(conn) if numbers is None else numbers).get(REVISION, 0)
         known = self._snapshot
         if known is not None and known.revision == revision:
             return known
@@ -213,13 +217,6 @@ def _shared(course: Course, line: int, others: Mapping[tuple[str, str], str]) ->
 
 
 # Rows ------------------------------------------------------------------------------------------------------------
-
-
-def _revision(conn: sa.Connection) -> int:
-    return conn.execute(_REVISION).scalar() or 0
-
-
-_REVISION = sa.select(revisions.c.number).where(revisions.c.name == REVISION)
 
 
 def _lock_revision(conn: sa.Connection) -> int:

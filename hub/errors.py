@@ -9,7 +9,6 @@ import structlog
 from flask_babel import gettext as _
 from werkzeug.exceptions import HTTPException, InternalServerError
 
-from hub.runtime import current
 from lrs.errors import NoPartition
 
 log = structlog.get_logger()
@@ -73,18 +72,23 @@ def _answer_no_partition(error: NoPartition) -> flask.typing.ResponseReturnValue
 
 
 def _answer_crash(error: Exception) -> flask.typing.ResponseReturnValue:
-    reference = current().new_id().hex[:12]
+    reference = _new_reference()
     log.error("request_failed", reference=reference, path=flask.request.path, exc_info=error)
     detail = "The hub failed at this request. Nothing half-done was kept."
     return _answer(500, "internal", InternalServerError().name, detail, "Try again; if it stays, report this number.",
                    reference=reference)  # fmt: skip
 
 
+def _new_reference() -> str:
+    """A name for an error, to find it by in the logs. Not by `hub.runtime`, whose parts raise errors of this file."""
+    return str(flask.current_app.extensions["hub"].new_id().hex[:12])
+
+
 def _answer(
     status: int, code: str, title: str, detail: str, action: str, *, reference: str | None = None
 ) -> flask.Response:
     """The answer in the asker's form; both carry a reference number that stands in the log as well."""
-    reference = reference or current().new_id().hex[:12]
+    reference = reference or _new_reference()
     if status != 500:
         log.info("request_refused", reference=reference, status=status, code=code, path=flask.request.path)
     if flask.request.path.startswith(_MACHINES):

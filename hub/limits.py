@@ -43,7 +43,6 @@ def _key(hub: Hub, what: str, who: str) -> bytes:
 
 
 def _count(conn: sa.Connection, key: bytes, now: datetime, window: timedelta) -> int:
-    insert_missing(conn, rate_limits, [{"key": key, "until": now + window, "count": 0}])
     is_over = rate_limits.c.until <= now
     update = (
         rate_limits.update()
@@ -54,4 +53,8 @@ def _count(conn: sa.Connection, key: bytes, now: datetime, window: timedelta) ->
         )
         .returning(rate_limits.c.count)
     )
-    return int(conn.execute(update).scalar_one())
+    count = conn.execute(update).scalar()
+    if count is None:  # The first time; somebody else's first time may come before it.
+        insert_missing(conn, rate_limits, [{"key": key, "until": now + window, "count": 0}])
+        count = conn.execute(update).scalar_one()
+    return int(count)

@@ -27,9 +27,9 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from hub import institutions, journal
+from hub import institutions, journal, revisions
 from hub.errors import HubError, NotFound
-from hub.tables import connectors, credentials, deployments, revisions, tools
+from hub.tables import connectors, credentials, deployments, tools
 from lrs.database import insert_new
 from mappings.shipped import VOCABULARIES
 
@@ -63,6 +63,9 @@ RSA_BITS = 2048
 
 #: How long the secret before stays good after a rotation, unless the administrator says otherwise.
 OVERLAP = timedelta(days=1)
+
+#: The row of `revisions` that goes up with each change of a connector, tool or deployment.
+REVISION = "systems"
 
 MAX_DEPLOYMENTS = 500
 MAX_REDIRECT_URIS = 50
@@ -194,7 +197,6 @@ def find_connector(conn: sa.Connection, name: str) -> Connector | None:
 # Of every launch, made once.
 _CONNECTOR = sa.select(connectors).where(connectors.c.name == sa.bindparam("which"))
 _TOOLS = sa.select(tools).where(tools.c.connector == sa.bindparam("whose")).order_by(tools.c.id)
-_CLIENT = sa.select(tools).where(tools.c.client_id == sa.bindparam("which"))
 _DEPLOYMENTS = sa.select(deployments).where(deployments.c.tool == sa.bindparam("whose")).order_by(deployments.c.id)
 _DEPLOYMENT = sa.select(deployments).where(deployments.c.id == sa.bindparam("which"))
 
@@ -312,7 +314,7 @@ def set_title(conn: sa.Connection, hub: Hub, connector: Connector, title: str, *
         return connector
     conn.execute(sa.update(connectors).where(connectors.c.id == connector.id).values(title=title or None))
     # Each process keeps the catalogue with the titles of its providers: it is to be read again (`hub.catalogue`).
-    conn.execute(sa.update(revisions).where(revisions.c.name == "courses").values(number=revisions.c.number + 1))
+    revisions.bump(conn, "courses")
     _record(conn, hub, by, "connector.title", connector.name, title=title)
     return replace(connector, title=title)
 
@@ -373,12 +375,6 @@ def get_tool(conn: sa.Connection, tool_id: int) -> Tool:
     return found
 
 
-def find_tool_by_client_id(conn: sa.Connection, client_id: str) -> Tool | None:
-    """The tool that says it is this client."""
-    row = conn.execute(_CLIENT, {"which": client_id}).first()
-    return None if row is None else _tool(row)
-
-
 def list_tools(conn: sa.Connection) -> tuple[Tool, ...]:
     """All of them, by name."""
     return tuple(_tool(row) for row in conn.execute(sa.select(tools).order_by(tools.c.name)))
@@ -389,10 +385,10 @@ def tools_of_connector(conn: sa.Connection, connector_id: int) -> tuple[Tool, ..
     return tuple(_tool(row) for row in conn.execute(_TOOLS, {"whose": connector_id}))
 
 
-def tool_of_connector(conn: sa.Connection, connector_id: int) -> Tool | None:
-    """The tool that launches a provider's courses: the first one that is not disabled, else the first one."""
-    found = tools_of_connector(conn, connector_id)
-    return next((tool for tool in found if not tool.disabled), found[0] if found else None)
+def launcher(found: Sequence[Tool]) -> Tool:
+    """Of a provider's tools, the first one added first, the one that launches its courses: not a disabled one, if
+    there is another."""
+    return next((tool for tool in found if not tool.disabled), found[0])
 
 
 def launchers(conn: sa.Connection) -> dict[str, Tool]:
@@ -405,6 +401,11 @@ def launchers(conn: sa.Connection) -> dict[str, Tool]:
 def deployments_of(conn: sa.Connection, tool_id: int) -> tuple[Deployment, ...]:
     """A tool's deployments, the first one added first."""
     return tuple(_deployment(row) for row in conn.execute(_DEPLOYMENTS, {"whose": tool_id}))
+
+
+def list_deployments(conn: sa.Connection) -> tuple[Deployment, ...]:
+    """Those of every tool, the first one added first."""
+    return tuple(_deployment(row) for row in conn.execute(sa.select(deployments).order_by(deployments.c.id)))
 
 
 def get_deployment(conn: sa.Connection, deployment_id: int) -> Deployment:
@@ -779,8 +780,11 @@ def _taken(what: str, name: str) -> HubError:
 
 
 def _record(conn: sa.Connection, hub: Hub, by: str, action: str, name: str, **detail: Any) -> None:
-    """Write down the act; what it was done to is "tool:NAME" for "tool.add"."""
-    object = f"{action.partition('.')[0]}:{name}"
+    """Write down the act; what it was done to is "tool:NAME" for "tool.add". Processes learn of it."""
+    what = action.partition(".")[0]
+    if what != "credential":
+        revisions.bump(conn, REVISION)
+    object = f"{what}:{name}"
     journal.record(conn, who=by, action=action, object=object, now=hub.clock(), new_id=hub.new_id, **detail)
 
 

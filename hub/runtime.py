@@ -15,6 +15,7 @@ import flask
 from connectors.http import GuardedSession
 from hub.catalogue import Courses
 from hub.crypto import Keyring
+from hub.directory import Directory
 from hub.policies import Policies
 from hub.settings import Settings
 from hub.tracing import Silent, Tracing, start
@@ -44,6 +45,7 @@ class Hub:
     random: Callable[[int], bytes]
     courses: Courses
     policies: Policies
+    directory: Directory
     trace: Tracing = field(default_factory=Silent)
 
     @property
@@ -84,6 +86,7 @@ def open_hub(
         random=secrets.token_bytes,
         courses=Courses(),
         policies=Policies(),
+        directory=Directory(),
         trace=start(settings, db) if traced else Silent(),
     )
 

@@ -199,7 +199,7 @@ course_versions = sa.Table(
     info=REFERENCE,
 )
 
-#: Numbers that go up with each change of something that processes keep in memory ("courses", "policies").
+#: Numbers that go up with each change of something that processes keep in memory ("courses", "systems").
 revisions = sa.Table(
     "revisions",
     metadata,

@@ -20,7 +20,6 @@ from hub.accounts import Session
 from hub.errors import NotFound
 from hub.lti import contentitems, drafts, pickings, signed
 from hub.lti.claims import Refusal, shown
-from hub.lti.clients import find_client
 from hub.lti.contentitems import Item, LeftOut
 from hub.lti.drafts import Landed
 from hub.lti.idtoken import CLAIM, DL_CLAIM, VERSION
@@ -79,7 +78,8 @@ def accept(hub: Hub, tool_keys: ToolKeys, text: str, session: Session | None) ->
     if header is None or said is None:
         return Refused(_wrong("JWT", "The answer is no signed JWT."), None)
     with hub.db.read() as conn:
-        tool = find_client(conn, said["iss"]) if isinstance(said.get("iss"), str) else None
+        clients = hub.directory.current(conn).clients
+        tool = clients.get(said["iss"]) if isinstance(said.get("iss"), str) else None
     if tool is None or tool.disabled:
         why = f"iss is {shown(str(said.get('iss', '')))}, which is no tool here, or one that is switched off."
         return Refused(_wrong("iss", why), None)

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 
 from connectors import accounts, xapi
-from hub import identity, registry
+from hub import identity, revisions
 from hub.accounts import Session
 from hub.lti.contexts import Context
 from hub.registry import Deployment, Tool
@@ -132,18 +132,19 @@ def start(
     hub: Hub, *, learner: UUID, session: bytes, course_id: int, locale: str, in_window: bool = True
 ) -> Started | LaunchRefused:
     """Begin a launch, or why not. ``in_window``: in the whole window, also where the tool's courses open in a frame."""
-    with hub.db.read() as conn:
-        target = _find_target(conn, hub, course_id)
+    begun = _Begun(hub.new_id(), learner, session, locale, in_window)
+    return hub.db.run(lambda conn: _start(conn, hub, course_id, begun))
+
+
+def _start(conn: sa.Connection, hub: Hub, course_id: int, begun: _Begun) -> Started | LaunchRefused:
+    target = _find_target(conn, hub, course_id)
     if isinstance(target, LaunchRefused):
         return target
-    tool = target.tool
-    is_framed = tool is not None and tool.framed and not in_window
-    begun = _Begun(hub.new_id(), learner, session, locale, is_framed)
-    if tool is None or target.deployment is None:
-        return _start_plain(hub, target, begun)
-    hub.db.run(lambda conn: _write(conn, hub, target, begun))
-    url = _login_url(hub, tool, target.deployment, target.course, begun)
-    return Started(url, target.course, tool if is_framed else None)
+    if target.tool is None or target.deployment is None:
+        return _start_plain(conn, hub, target, begun)
+    _write(conn, hub, target, begun)
+    url = _login_url(hub, target.tool, target.deployment, target.course, begun)
+    return Started(url, target.course, target.tool if begun.is_framed(target.tool) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,11 @@ class _Begun:
     learner: UUID
     session: bytes
     locale: str
-    is_framed: bool
+    in_window: bool
+
+    def is_framed(self, tool: Tool) -> bool:
+        """Whether the course opens inside the hub's page."""
+        return tool.framed and not self.in_window
 
 
 def _login_url(hub: Hub, tool: Tool, deployment: Deployment, course: Course, begun: _Begun) -> str:
@@ -172,16 +177,16 @@ def _login_url(hub: Hub, tool: Tool, deployment: Deployment, course: Course, beg
         "client_id": tool.client_id,
         "lti_deployment_id": deployment.deployment_id,
     }
-    if begun.is_framed:
+    if begun.is_framed(tool):
         parameters["lti_storage_target"] = "_parent"
     return with_parameters(tool.login_url, parameters)
 
 
-def _start_plain(hub: Hub, target: _Target, begun: _Begun) -> Started:
+def _start_plain(conn: sa.Connection, hub: Hub, target: _Target, begun: _Begun) -> Started:
     """Content without LTI is opened with cmi5's query (section 8.1), and reports with the token that it fetches."""
     secret = base64.urlsafe_b64encode(hub.random(24)).decode()
     opened = {"hint_used_at": hub.clock(), "fetch_secret": hub.keyring.digest(_FETCH, secret)}
-    hub.db.run(lambda conn: _write(conn, hub, target, begun, **opened))
+    _write(conn, hub, target, begun, **opened)
     parameters = {
         "endpoint": f"{hub.base_url}/xapi/",
         "fetch": _fetch_url(hub, begun.id, secret),
@@ -297,24 +302,26 @@ def registration_id(hub: Hub, learner: UUID, course: str) -> UUID:
 
 
 def _find_target(conn: sa.Connection, hub: Hub, course_id: int) -> _Target | LaunchRefused:
-    listed = hub.courses.current(conn).by_id.get(course_id)
+    numbers = revisions.read(conn)
+    listed = hub.courses.current(conn, numbers).by_id.get(course_id)
     if listed is None:
         return LaunchRefused("course", _("This course is not in the catalogue any more."))
     if not listed.course.launch_url:
         return LaunchRefused(
             "not_launchable", _("This course cannot be opened from here. Ask its provider how to join.")
         )
-    connector = registry.find_connector(conn, listed.course.provider)
+    systems = hub.directory.current(conn, numbers)
+    connector = systems.connectors.get(listed.course.provider)
     if connector is not None and is_plain(listed.course):
         return _Target(listed.id, listed.course, connector=connector.id)
-    tool = None if connector is None else registry.tool_of_connector(conn, connector.id)
+    tool = None if connector is None else systems.launchers.get(connector.id)
     if tool is None:
         return LaunchRefused("no_tool", _("The provider's system is not connected yet. Tell an administrator."))
     if tool.disabled:
         return LaunchRefused(
             "tool_disabled", _("The provider's system is switched off at the moment. Try again later.")
         )
-    deployment = deployment_for(listed.course, registry.deployments_of(conn, tool.id))
+    deployment = deployment_for(listed.course, systems.tenants.get(tool.id, ()))
     if deployment is None:
         return LaunchRefused("no_deployment", _("The provider has no such branch any more. Tell an administrator."))
     if deployment.disabled:
@@ -350,7 +357,7 @@ def _write(conn: sa.Connection, hub: Hub, target: _Target, begun: _Begun, **open
         "registration": registration,
         "target_link_uri": target.course.launch_url,
         "locale": begun.locale,
-        "document_target": "iframe" if begun.is_framed else None,
+        "document_target": "iframe" if target.tool is not None and begun.is_framed(target.tool) else None,
         "connector": target.connector,
         "created_at": now,
         **opened,

@@ -21,12 +21,11 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import accounts, learners, outcomes, registry
+from hub import accounts, learners, outcomes, revisions
 from hub.bodies import read_body
-from hub.errors import HubError, NotFound
+from hub.errors import HubError
 from hub.lti import claims, idtoken, keys, launches, lineitems, pickings, refusals
 from hub.lti.claims import AuthenticationRequest, Refusal, Situation
-from hub.lti.clients import find_client
 from hub.lti.contexts import Context
 from hub.lti.keys import SigningKey, SigningKeys
 from hub.lti.launches import FetchRefused, Launch
@@ -185,21 +184,23 @@ def _look(hub: Hub, request: AuthenticationRequest) -> _Seen:
     picking_id = None if launch_id else pickings.read_hint(hub, request.lti_message_hint)
     with hub.db.read() as conn:
         accounts.current_in(conn)
-        tool = find_client(conn, request.client_id)
+        numbers = revisions.read(conn)
+        systems = hub.directory.current(conn, numbers)
+        tool = systems.clients.get(request.client_id)
         key = keys.signing_key(conn, hub.clock())
         picking = None if picking_id is None else pickings.find(conn, hub, picking_id)
         if picking is not None:
-            return _Seen(tool, key, picking=picking, deployment=_deployment(conn, picking.deployment))
+            return _Seen(tool, key, picking=picking, deployment=systems.deployments.get(picking.deployment))
         launch = None if launch_id is None else launches.find(conn, launch_id)
         if tool is None or launch is None:
             return _Seen(tool, key)
-        listed = hub.courses.current(conn).by_id.get(launch.course)
+        listed = hub.courses.current(conn, numbers).by_id.get(launch.course)
         learner = learners.find(conn, launch.learner)
         return _Seen(
             tool=tool,
             key=key,
             launch=launch,
-            deployment=_deployment(conn, launch.deployment),
+            deployment=systems.deployments.get(launch.deployment),
             is_enrolled=launches.is_enrolled(conn, launch.learner, launch.context),
             course=None if listed is None else listed.course,
             person=None if learner is None else idtoken.Person(learner.name, learner.email),
@@ -210,13 +211,6 @@ def _situation(tool: Tool, session: accounts.Session | None, seen: _Seen) -> Sit
     if seen.picking is not None:
         return Situation(tool, session, seen.picking, seen.deployment)
     return Situation(tool, session, seen.launch, seen.deployment, seen.is_enrolled, seen.course is not None)
-
-
-def _deployment(conn: sa.Connection, deployment: int) -> Deployment | None:
-    try:
-        return registry.get_deployment(conn, deployment)
-    except NotFound:
-        return None
 
 
 # Answers ---------------------------------------------------------------------------------------------------------

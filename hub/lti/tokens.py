@@ -18,7 +18,6 @@ import sqlalchemy as sa
 from hub import limits, registry
 from hub.errors import NotFound
 from hub.lti import signed
-from hub.lti.clients import find_client
 from hub.lti.scopes import GRANTED
 from hub.lti.toolkeys import ToolKeys
 from hub.registry import Tool
@@ -175,7 +174,7 @@ def _read_assertion(hub: Hub, tool_keys: ToolKeys, text: str) -> _Assertion | To
     if not isinstance(issuer, str) or issuer != said.get("sub"):
         return _client("iss", "iss and sub must both be the client_id.")
     with hub.db.read() as conn:
-        tool = find_client(conn, issuer)
+        tool = hub.directory.current(conn).clients.get(issuer)
     if tool is None or tool.disabled:
         return _client("client", "iss names no tool that is registered here, or one that is switched off.")
     wrong = signed.check_header(header) or signed.check_signature(hub, tool_keys, tool, header.get("kid"), text)

@@ -132,8 +132,8 @@ def test_a_tool_makes_its_connector_and_a_deployment(hub: Hub) -> None:
         assert deployment.name == "default"
         assert registry.get_deployment(conn, deployment.id) == deployment
         assert registry.find_tool(conn, "asn-unggul") == tool
-        assert registry.find_tool_by_client_id(conn, tool.client_id) == tool
-        assert registry.tool_of_connector(conn, connector.id) == tool
+        assert hub.directory.current(conn).clients[tool.client_id] == tool
+        assert hub.directory.current(conn).launchers[connector.id] == tool
     assert {action for _, action, _ in acts(hub)} == {"connector.add", "tool.add"}
 
 
@@ -241,7 +241,7 @@ def test_a_disabled_tool_gives_way_to_another_of_its_connector(hub: Hub) -> None
     hub.db.run(lambda conn: registry.set_tool_disabled(conn, hub, first, disabled=True, by="test"))
 
     with hub.db.read() as conn:
-        assert registry.tool_of_connector(conn, first.connector) == second
+        assert hub.directory.current(conn).launchers[first.connector] == second
 
 
 # Public keys

@@ -21,6 +21,7 @@ import sqlalchemy as sa
 from hub import identity, ingest, learners, ledger, recognition, replays
 from hub.catalogue import Courses, import_courses
 from hub.crypto import Keyring
+from hub.directory import Directory
 from hub.learners import Learner
 from hub.policies import Policies
 from hub.runtime import Hub
@@ -120,6 +121,7 @@ class World:
             random=secrets.token_bytes,
             courses=Courses(),
             policies=Policies(),
+            directory=Directory(),
         )
 
     def offer(self, *courses: Course) -> None:

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from hub import registry
 from hub.lti import launches
 from hub.lti.launches import LaunchRefused, Started
-from hub.tables import deployments, enrollments
+from hub.tables import enrollments
 from ltitest import BASE, NIPS, Page, World
 
 AUTH = "/lti/platform/auth"
@@ -219,7 +219,8 @@ def test_a12_a_disabled_tool_gets_nothing(world: World) -> None:
 def test_a12_a_disabled_deployment_gets_nothing(world: World) -> None:
     request = world.request()
     with world.hub.db.write() as conn:
-        conn.execute(sa.update(deployments).values(disabled=True))
+        for each in registry.list_deployments(conn):
+            registry.set_deployment_disabled(conn, world.hub, each, disabled=True, by="test")
 
     assert error(world.authenticate(request)) == "access_denied"
     refused = start(world, world.courses[0])

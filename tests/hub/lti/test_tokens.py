@@ -19,7 +19,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 from werkzeug.test import TestResponse
 
-from hub import lti, registry
+from hub import lti, registry, revisions
 from hub.lti import tokens
 from hub.tables import access_tokens, tools, used_tokens
 from ltitest import ALL_SCOPES, BASE, MEMBERS, SCOPE, ToolSide, World
@@ -348,6 +348,7 @@ def test_t16_a_key_set_in_a_private_network_is_not_read(world: World, url: str) 
     tool = world.add_tool("bkn", world.keys[1], public_key=None, jwks_url="https://bkn.example/jwks")
     with world.hub.db.write() as conn:
         conn.execute(sa.update(tools).where(tools.c.id == tool.tool.id).values(jwks_url=url))
+        revisions.bump(conn, registry.REVISION)
 
     answer = tool.ask_token()
 
