@@ -185,10 +185,10 @@ def test_what_is_let_go_is_behind_and_cannot_be_made_official_again_without_a_re
     assert replayed(world, NAME).percent == 100
 
 
+# SQLite locks no single learner to stop at; there is one write lock.
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
 def test_a_killed_replay_has_done_everybody_wholly_or_not_at_all(db: Database, tmp_path: Path) -> None:
     """The command itself, killed while it waits for a learner whom somebody else has locked."""
-    if db.is_sqlite:
-        pytest.skip("SQLite locks no single learner to stop at; there is one write lock.")
     world, people = coached_people(db, 4)
     url = db.url.render_as_string(hide_password=False)
     environment = {"WKMB_HOME": str(tmp_path), "WKMB_DATABASE_URL": url, "WKMB_SECRET_KEY": "k" * 32}

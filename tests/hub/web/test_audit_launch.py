@@ -64,4 +64,4 @@ def test_an_hour_leads_to_the_launch_and_to_the_score_as_it_was_received(launche
 def test_whoever_the_hub_calls_by_an_opaque_number_has_her_name_on_pages(launched):
     auditor = Person(launched.hub, "auditor")
 
-    assert "Siti Rahma received a score for Public Service" in text(auditor.get("/audit/"))
+    assert "Siti Rahma received a score for Public Service" in text(auditor.get("/audit/statements"))
