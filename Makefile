@@ -34,7 +34,7 @@ demo: runtime ## Do the main job unattended, print each step, name the recognize
 	@exec $(BIN)/wkmb demo
 
 test: setup ## Run the tests on both databases; k=launch selects, args= goes to pytest
-	$(BIN)/pytest -n $(workers) $(if $(k),-k "$(k)") $(args)
+	$(BIN)/pytest -n $(workers) --dist worksteal $(if $(k),-k "$(k)") $(args)
 
 check: lint types imports dependencies security peers ## Everything that continuous integration asks for, tests last
 	WKMB_TEST_REQUIRE=postgresql,chromium,node,peers $(MAKE) --no-print-directory test
