@@ -10,9 +10,12 @@ from typing import cast
 import flask
 import structlog
 
-from hub import api, auth, errors, ingest, lti, lti_tool, operators, outcomes, web, xapi
-from hub.metrics import Metrics
+from hub import api, errors, lti, lti_tool, web
+from hub.access import auth
+from hub.operations import operators, outcomes
+from hub.operations.metrics import Metrics
 from hub.runtime import Hub, current
+from hub.statements import ingest, xapi
 from lrs.statements import Prepared
 from lrs.store import Saved
 

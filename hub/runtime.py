@@ -13,12 +13,12 @@ from typing import cast
 import flask
 
 from connectors.http import GuardedSession
-from hub.catalogue import Courses
-from hub.crypto import Keyring
-from hub.directory import Directory
-from hub.policies import Policies
+from hub.access.crypto import Keyring
+from hub.jp.policies import Policies
+from hub.learning.catalogue import Courses
+from hub.operations.tracing import Silent, Tracing, start
 from hub.settings import Settings
-from hub.tracing import Silent, Tracing, start
+from hub.systems.directory import Directory
 from lrs.database import Database
 from lrs.sequence import Sequence
 

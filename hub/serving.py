@@ -14,9 +14,9 @@ import structlog
 from granian import Granian
 from granian.constants import Interfaces
 
-from hub import logs
 from hub.application import create_app
-from hub.metrics import Metrics
+from hub.operations import logs
+from hub.operations.metrics import Metrics
 from hub.runtime import open_hub
 from hub.settings import read, shared_metrics
 
@@ -25,7 +25,7 @@ log = structlog.get_logger()
 #: The server has no time limit on a body that arrives slowly, so one slow client may cost one of these threads.
 THREADS = 32
 
-#: What the server itself says, an answer that broke off among it, goes the way of all logs (`hub.logs`).
+#: What the server itself says, an answer that broke off among it, goes the way of all logs (`hub.operations.logs`).
 _LOGS = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 
 

@@ -283,7 +283,7 @@ learner_actors = sa.Table(
     info={"distribution": "learner"},
 )
 
-#: Who may sign in; ``learner`` where the account is an employee's. ``role`` is one of `hub.accounts.ROLES`.
+#: Who may sign in; ``learner`` where the account is an employee's. ``role`` is one of `hub.access.accounts.ROLES`.
 accounts = sa.Table(
     "accounts",
     metadata,
@@ -433,7 +433,7 @@ results = sa.Table(
 # Recognition ---------------------------------------------------------------------------------------------
 
 #: Wake-ups: written in the transaction that stored a statement, deleted in the one that recomputed its learner.
-#: ``bucket`` = actor_key modulo `hub.ingest.BUCKETS`.
+#: ``bucket`` = actor_key modulo `hub.statements.ingest.BUCKETS`.
 inbox = sa.Table(
     "inbox",
     metadata,

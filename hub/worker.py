@@ -12,17 +12,21 @@ import sqlalchemy as sa
 import structlog
 
 from connectors.polling import Polling
-from hub import accounts, identity_rules, limits, lti, lti_tool, pulls, recognition
+from hub import lti, lti_tool
+from hub.access import accounts, limits
+from hub.jp import recognition
+from hub.jp.replays import Replayer
 from hub.lti import keys
 from hub.lti_tool.members import Rosters
 from hub.lti_tool.passback import Passback
-from hub.replays import Replayer
+from hub.people import identity_rules
+from hub.systems import pulls
 from lrs import partitions, payloads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hub.metrics import Metrics
+    from hub.operations.metrics import Metrics
     from hub.runtime import Hub
 
 log = structlog.get_logger()

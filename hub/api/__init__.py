@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized, UnprocessableEntity
 
-from hub import auth
+from hub.access import auth
 from hub.api import document, views
 from hub.api.document import PREFIX, problem_of
 from hub.runtime import current

@@ -14,19 +14,22 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.tag import Tag
 from pydantic import BaseModel
 
-from hub import audit, catalogue, connections, learners, ledger, needs, registry, undertakings
 from hub.api import models
 from hub.api.models import jp
-from hub.audit import EntryExplained, Evidence, Origin
-from hub.catalogue import Listed
 from hub.errors import NotFound
-from hub.learners import Learner
-from hub.logs import mask
-from hub.policies import Listed as ListedPolicy
-from hub.reports import Unit
+from hub.jp import audit, ledger
+from hub.jp.audit import EntryExplained, Evidence, Origin
+from hub.jp.policies import Listed as ListedPolicy
+from hub.jp.reports import Unit
+from hub.learning import catalogue, needs, undertakings
+from hub.learning.catalogue import Listed
+from hub.learning.undertakings import After, Duty, FollowUpPlan
+from hub.operations.logs import mask
+from hub.people import learners
+from hub.people.learners import Learner
 from hub.rows import is_nip
 from hub.runtime import current
-from hub.undertakings import After, Duty, FollowUpPlan
+from hub.systems import connections, registry
 from mappings.certification import Certification
 from mappings.competencies import Match
 from mappings.course import MILLION

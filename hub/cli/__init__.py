@@ -7,7 +7,7 @@ from importlib import import_module
 
 import click
 
-from hub import logs
+from hub.operations import logs
 
 #: Command -> where it is. docs/commands.md describes each; a test compares.
 COMMANDS = {

@@ -10,14 +10,14 @@ from uuid import UUID
 import click
 import orjson
 
-from hub import audit as auditing
 from hub import journal
-from hub.audit import EntryExplained, Evidence, Finding, Origin, StatementExplained
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.jp import entry_value
 from hub.cli.learner import find
-from hub.ledger import Entry
-from hub.logs import mask
+from hub.jp import audit as auditing
+from hub.jp.audit import EntryExplained, Evidence, Finding, Origin, StatementExplained
+from hub.jp.ledger import Entry
+from hub.operations.logs import mask
 from mappings.rules import jp_text
 
 

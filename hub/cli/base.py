@@ -13,8 +13,9 @@ from typing import Any, TypeVar
 import click
 import orjson
 
-from hub import migrations, tracing
+from hub import migrations
 from hub.errors import HubError
+from hub.operations import tracing
 from hub.runtime import Hub, open_hub
 from hub.settings import Settings, SettingsError, read
 

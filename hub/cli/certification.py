@@ -9,14 +9,16 @@ from typing import Any
 
 import click
 
-from hub import certifications, journal, policies, undertakings
-from hub.certifications import Recorded, RecordRefused, Result
+from hub import journal
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.files import read_text
 from hub.cli.learner import find
-from hub.learners import Learner
-from hub.logs import mask
-from hub.policies import PolicyExists
+from hub.jp import policies
+from hub.jp.policies import PolicyExists
+from hub.learning import certifications, undertakings
+from hub.learning.certifications import Recorded, RecordRefused, Result
+from hub.operations.logs import mask
+from hub.people.learners import Learner
 from hub.runtime import Hub
 from mappings.certification import DECISIONS, SchemeError
 from mappings.course import MILLION

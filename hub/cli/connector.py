@@ -19,12 +19,13 @@ import structlog
 from connectors.base import Check, ConnectorError
 from connectors.external_lrs import VERSIONS
 from connectors.siasn import AlreadyThere, NotSaved, Saved, WouldSave
-from hub import completions, connections, pulls, recognition, registry, siasn, sync, systems
 from hub.cli.base import Failed, actor, json_option, opened, read_secret, say
-from hub.registry import Connector
+from hub.jp import recognition, siasn
 from hub.runtime import Hub
-from hub.sync import Pull, Status
-from hub.systems import SystemsError
+from hub.systems import completions, connections, pulls, registry, settings_file, sync
+from hub.systems.registry import Connector
+from hub.systems.settings_file import SystemsError
+from hub.systems.sync import Pull, Status
 from mappings.shipped import VOCABULARIES
 
 #: A completion file is read whole.
@@ -232,7 +233,7 @@ def apply(file: Path, as_json: bool) -> None:
     """
     with opened() as hub:
         given = _read_systems(file)
-        done = hub.db.run(lambda conn: systems.apply(conn, hub, given, by=actor()))
+        done = hub.db.run(lambda conn: settings_file.apply(conn, hub, given, by=actor()))
         if any(each.means_other for each in done):
             for _ in recognition.wake_everybody(hub):
                 pass
@@ -245,7 +246,7 @@ def apply(file: Path, as_json: bool) -> None:
 def export(as_json: bool) -> None:
     """Print connectors and tools as YAML for `connector apply`, without secrets."""
     with opened() as hub, hub.db.read() as conn:
-        text = systems.write(conn, hub)
+        text = settings_file.write(conn, hub)
     say({"yaml": text}, as_json, text.rstrip("\n"))
 
 
@@ -315,11 +316,11 @@ def _next_step(made: Connector) -> str:
     }[made.kind]
 
 
-def _read_systems(file: Path) -> systems.Systems:
-    if file.stat().st_size > systems.MAX_BYTES:
-        raise Failed(f"{file} is larger than {systems.MAX_BYTES // 2**20} MiB. Split it.")
+def _read_systems(file: Path) -> settings_file.Systems:
+    if file.stat().st_size > settings_file.MAX_BYTES:
+        raise Failed(f"{file} is larger than {settings_file.MAX_BYTES // 2**20} MiB. Split it.")
     try:
-        return systems.read(file.read_text(encoding="utf-8"))
+        return settings_file.read(file.read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
         raise Failed(f"{file} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from error
     except SystemsError as error:

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from hub import catalogue
-from hub.catalogue import Listed
 from hub.cli.base import Failed, actor, json_option, opened, say
+from hub.learning import catalogue
+from hub.learning.catalogue import Listed
 from mappings.course import Problem
 
 #: A file is read whole.

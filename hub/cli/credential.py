@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
-from hub import registry
 from hub.cli.base import actor, json_option, opened, read_secret, say
-from hub.registry import Credential
 from hub.runtime import Hub
+from hub.systems import registry
+from hub.systems.registry import Credential
 
 
 @click.group()

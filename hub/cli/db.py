@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 import sqlalchemy as sa
 
-from hub import backups, migrations
+from hub import migrations
 from hub.cli.base import Failed, json_option, opened, say, settings
 from hub.migrations import steps
+from hub.operations import backups
 from hub.runtime import Hub, open_hub
 from lrs import partitions
 from lrs.database import copy_sqlite

@@ -10,11 +10,11 @@ from uuid import UUID
 import click
 import sqlalchemy as sa
 
-from hub import identity as identities
-from hub import identity_rules as rules
 from hub import journal
 from hub.cli.base import actor, json_option, opened, say
 from hub.cli.files import as_values, read_text, tell
+from hub.people import identity as identities
+from hub.people import identity_rules as rules
 from hub.runtime import Hub
 
 _PAGE = 500

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from hub import ledger
 from hub.cli.base import json_option, opened, say
 from hub.cli.learner import find
+from hub.jp import ledger
 from mappings.evaluate import Pending
 from mappings.rules import jp_text
 

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import click
 
-from hub import openbadges
 from hub.cli.base import actor, json_option, opened, say
 from hub.lti import keys
 from hub.lti.keys import PublishedKey
+from hub.papers import openbadges
 
 
 @click.group()

@@ -9,10 +9,12 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from hub import identity, journal, learners, persons, recognition
+from hub import journal
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.files import as_values, read_text, tell
-from hub.logs import mask
+from hub.jp import recognition
+from hub.operations.logs import mask
+from hub.people import identity, learners, persons
 from hub.runtime import Hub
 
 #: People that are read at once for a list.

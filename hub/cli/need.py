@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from hub import journal, needs
+from hub import journal
 from hub.cli.base import actor, json_option, opened, say
 from hub.cli.files import as_values, read_text, tell
 from hub.cli.learner import find
-from hub.needs import UnitNeeds
+from hub.learning import needs
+from hub.learning.needs import UnitNeeds
 from hub.runtime import Hub
 from mappings.competencies import Match
 

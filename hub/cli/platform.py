@@ -8,11 +8,11 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from hub import registry
 from hub.cli.base import actor, json_option, opened, say
 from hub.lti_tool import members, platforms, registering
 from hub.lti_tool.platforms import NewPlatform, Platform
 from hub.runtime import Hub
+from hub.systems import registry
 
 
 @click.group()

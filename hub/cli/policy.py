@@ -20,9 +20,12 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from hub import journal, learners, logs, policies, recognition, replays
+from hub import journal
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.files import read_text
+from hub.jp import policies, recognition, replays
+from hub.operations import logs
+from hub.people import learners
 from hub.runtime import Hub
 from mappings.compare import Difference, changes, summary
 from mappings.policy import Policy, PolicyError

@@ -9,12 +9,13 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from hub import learners, undertakings
-from hub.catalogue import Snapshot
 from hub.cli.base import json_option, opened, say
 from hub.cli.learner import find
+from hub.learning import undertakings
+from hub.learning.catalogue import Snapshot
+from hub.learning.undertakings import After, Duty, FollowUpPlan
+from hub.people import learners
 from hub.runtime import Hub
-from hub.undertakings import After, Duty, FollowUpPlan
 from mappings.rtl import item_json
 
 #: Lines that are read at once.

@@ -8,8 +8,9 @@ import threading
 
 import click
 
-from hub import logs, migrations
+from hub import migrations
 from hub.cli.base import Failed, opened, require_free, settings
+from hub.operations import logs
 from hub.runtime import open_hub
 from hub.settings import serve_at, share_metrics, shared_metrics
 
@@ -36,7 +37,7 @@ def serve(host: str, port: int, workers: int, no_worker: bool) -> None:
 def worker(with_parent: bool) -> None:
     """Recompute learners whose statements changed, and poll other systems; several may run at once."""
     from hub import worker as work
-    from hub.metrics import Metrics
+    from hub.operations.metrics import Metrics
 
     logs.configure()
     stopping = threading.Event()

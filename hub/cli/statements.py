@@ -10,12 +10,13 @@ from typing import Any
 
 import click
 
-from hub import columns, exports, imports, registry, search
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.files import as_values, tell
-from hub.imports import BatchRefused, Checked, Imported
 from hub.runtime import Hub
-from hub.search import PROBLEMS, Search
+from hub.statements import columns, exports, imports, search
+from hub.statements.imports import BatchRefused, Checked, Imported
+from hub.statements.search import PROBLEMS, Search
+from hub.systems import registry
 
 
 @click.group()

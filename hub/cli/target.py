@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from hub import targets
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.files import read_text
+from hub.jp import targets
 from mappings.rules import jp_text
 from mappings.targets import TargetRule, TargetsError
 

@@ -8,11 +8,11 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from hub import connections, registry
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.connector import calling, check_lines, check_values
-from hub.registry import Deployment, NewTool, Tool
 from hub.runtime import Hub
+from hub.systems import connections, registry
+from hub.systems.registry import Deployment, NewTool, Tool
 
 
 @click.group()

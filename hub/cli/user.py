@@ -7,8 +7,10 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from hub import accounts, journal, learners
+from hub import journal
+from hub.access import accounts
 from hub.cli.base import Failed, actor, json_option, opened, read_secret, say
+from hub.people import learners
 from hub.runtime import Hub
 
 

@@ -11,9 +11,13 @@ import orjson
 import sqlalchemy as sa
 
 from connectors import xapi
-from hub import accounts, catalogue, certifications, ingest, learners, needs, plan, registry, rtl
-from hub.certifications import Result
+from hub.access import accounts
+from hub.learning import catalogue, certifications, needs, plan, rtl
+from hub.learning.certifications import Result
+from hub.people import learners
 from hub.runtime import Hub
+from hub.statements import ingest
+from hub.systems import registry
 from lrs import statements
 from lrs.statements import Writer
 from mappings import shipped

@@ -10,7 +10,6 @@ import flask
 import orjson
 from sqlalchemy import Connection
 
-from hub import outcomes
 from hub.lti import lineitems, scores
 from hub.lti.lineitems import Filters, LineItem
 from hub.lti.numbers import to_json
@@ -18,6 +17,7 @@ from hub.lti.refused import ServiceRefused
 from hub.lti.scopes import LINEITEM, LINEITEM_READ, RESULT_READ, SCORE
 from hub.lti.scores import Decision
 from hub.lti.services import Call, open_call, page, parse_id, read_json, read_page
+from hub.operations import outcomes
 
 LINEITEM_TYPE = "application/vnd.ims.lis.v2.lineitem+json"
 LINEITEMS_TYPE = "application/vnd.ims.lis.v2.lineitemcontainer+json"

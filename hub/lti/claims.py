@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from hub.accounts import Session
-from hub.registry import Deployment, Tool
+from hub.access.accounts import Session
+from hub.systems.registry import Deployment, Tool
 
 #: Longer values of one parameter are refused: nobody's state is that long, and it would be sent back.
 LONGEST = 8 * 1024

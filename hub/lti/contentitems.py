@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from hub import registry
 from hub.errors import HubError
 from hub.lti.numbers import parse_number
 from hub.lti.times import parse_time
-from hub.registry import Tool
+from hub.systems import registry
+from hub.systems.registry import Tool
 
 LTI_LINK = "ltiResourceLink"
 

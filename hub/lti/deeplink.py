@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hub import registry
-from hub.accounts import Session
+from hub.access.accounts import Session
 from hub.errors import NotFound
 from hub.lti import contentitems, drafts, pickings, signed
 from hub.lti.claims import Refusal, shown
@@ -26,7 +25,8 @@ from hub.lti.idtoken import CLAIM, DL_CLAIM, VERSION
 from hub.lti.pickings import Picking
 from hub.lti.tokens import LEEWAY, LONGEST_ASSERTION
 from hub.lti.toolkeys import ToolKeys
-from hub.registry import Deployment, Tool
+from hub.systems import registry
+from hub.systems.registry import Deployment, Tool
 from hub.tables import used_tokens
 from lrs.database import insert_missing
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hub import catalogue, journal
+from hub import journal
+from hub.learning import catalogue
 from hub.lti.contentitems import Item
 from hub.tables import deployments, drafts
 from lrs.database import insert_new

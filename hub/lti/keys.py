@@ -64,7 +64,7 @@ class SigningKeys:
         self._lock = threading.Lock()
 
     def sign(self, hub: Hub, key: SigningKey, claims: Mapping[str, Any]) -> str:
-        """The claims as a JWT signed with that key. Raises `hub.crypto.SealBroken` under another WKMB_SECRET_KEY."""
+        """The claims as a JWT signed with it. Raises `hub.access.crypto.SealBroken` under another WKMB_SECRET_KEY."""
         header = {"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}
         return jwt.encode(header, dict(claims), self._opened(hub, key), algorithms=[ALGORITHM])
 

@@ -20,10 +20,11 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 
 from connectors import accounts, xapi
-from hub import identity, revisions
-from hub.accounts import Session
+from hub import revisions
+from hub.access.accounts import Session
 from hub.lti.contexts import Context
-from hub.registry import Deployment, Tool
+from hub.people import identity
+from hub.systems.registry import Deployment, Tool
 from hub.tables import enrollments, launches
 from lrs.agents import Identifier
 from lrs.database import insert_all, upsert

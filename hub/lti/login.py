@@ -21,7 +21,8 @@ from flask_babel import get_locale
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import accounts, learners, outcomes, revisions
+from hub import revisions
+from hub.access import accounts
 from hub.bodies import read_body
 from hub.errors import HubError
 from hub.lti import claims, idtoken, keys, launches, lineitems, pickings, refusals
@@ -30,8 +31,10 @@ from hub.lti.contexts import Context
 from hub.lti.keys import SigningKey, SigningKeys
 from hub.lti.launches import FetchRefused, Launch
 from hub.lti.pickings import Picking
-from hub.registry import Deployment, Tool
+from hub.operations import outcomes
+from hub.people import learners
 from hub.runtime import Hub, current
+from hub.systems.registry import Deployment, Tool
 from mappings.course import Course
 
 log = structlog.get_logger()

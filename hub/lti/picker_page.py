@@ -7,7 +7,7 @@ import structlog
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from hub import accounts
+from hub.access import accounts
 from hub.lti import deeplink, login, refusals
 from hub.lti.toolkeys import ToolKeys
 from hub.runtime import current

@@ -14,10 +14,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from connectors import xapi
-from hub.accounts import Session
+from hub.access.accounts import Session
 from hub.errors import HubError
 from hub.lti.launches import HINT_LIFE, with_parameters
-from hub.registry import Deployment, Tool
+from hub.systems.registry import Deployment, Tool
 from hub.tables import pickings
 from lrs.database import insert_all
 

@@ -10,13 +10,14 @@ import orjson
 import structlog
 from werkzeug.exceptions import HTTPException
 
-from hub import limits, outcomes
+from hub.access import limits
 from hub.bodies import read_body
 from hub.lti import keys, refusals, registering, signed, tokens, variables
 from hub.lti.registering import RegistrationRefused
 from hub.lti.scopes import GRANTED
 from hub.lti.tokens import TokenRefused
 from hub.lti.toolkeys import ToolKeys
+from hub.operations import outcomes
 from hub.runtime import current
 
 log = structlog.get_logger()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from hub.registry import Tool
+from hub.systems.registry import Tool
 from hub.tables import refusals
 from lrs.database import upsert
 

@@ -17,10 +17,11 @@ from urllib.parse import urlencode, urlsplit
 import orjson
 import sqlalchemy as sa
 
-from hub import journal, registry
+from hub import journal
 from hub.errors import HubError
 from hub.lti.scopes import GRANTED
-from hub.registry import Deployment, NewTool, Tool
+from hub.systems import registry
+from hub.systems.registry import Deployment, NewTool, Tool
 from hub.tables import used_tokens
 from lrs.database import insert_missing
 

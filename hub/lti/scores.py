@@ -19,15 +19,16 @@ import orjson
 import sqlalchemy as sa
 
 from connectors import xapi
-from hub import gradebooks, ingest
-from hub.gradebooks import Wanted
 from hub.lti import launches
 from hub.lti.contexts import Context
 from hub.lti.lineitems import LineItem, coupled_id
 from hub.lti.numbers import parse_number
 from hub.lti.refused import ServiceRefused
 from hub.lti.times import parse_time
-from hub.registry import Tool
+from hub.lti_tool import gradebooks
+from hub.lti_tool.gradebooks import Wanted
+from hub.statements import ingest
+from hub.systems.registry import Tool
 from hub.tables import enrollments, results, scores
 from lrs import statements
 from lrs.database import insert_all, upsert

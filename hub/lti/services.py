@@ -16,14 +16,15 @@ import flask
 import orjson
 import sqlalchemy as sa
 
-from hub import outcomes, registry
 from hub.bodies import read_body
 from hub.errors import problem
 from hub.lti import tokens
 from hub.lti.contexts import Context, parse_context
 from hub.lti.refused import ServiceRefused
-from hub.registry import Deployment, Tool
+from hub.operations import outcomes
 from hub.runtime import Hub, current
+from hub.systems import registry
+from hub.systems.registry import Deployment, Tool
 from mappings.course import Course
 
 #: No line item, score or page of them is longer.

@@ -11,7 +11,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 
 from hub.lti.toolkeys import KeyNotFound, ToolKeys
-from hub.registry import Tool
+from hub.systems.registry import Tool
 
 if TYPE_CHECKING:
     from hub.runtime import Hub

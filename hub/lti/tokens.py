@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hub import limits, registry
+from hub.access import limits
 from hub.errors import NotFound
 from hub.lti import signed
 from hub.lti.scopes import GRANTED
 from hub.lti.toolkeys import ToolKeys
-from hub.registry import Tool
+from hub.systems import registry
+from hub.systems.registry import Tool
 from hub.tables import access_tokens, used_tokens
 from lrs.database import insert_all, insert_missing
 

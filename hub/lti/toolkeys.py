@@ -14,7 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import RSAKey
 
 from connectors.http import RequestFailed, get_json
-from hub.registry import RSA_BITS, Tool
+from hub.systems.registry import RSA_BITS, Tool
 
 if TYPE_CHECKING:
     from hub.runtime import Hub

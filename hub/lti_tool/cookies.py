@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from werkzeug.wrappers import Response
 
-from hub import accounts
+from hub.access import accounts
 from hub.runtime import Hub
 
 #: Names a browser to the logins that it begins. Longer-lived than any of them, so that several may be under way.

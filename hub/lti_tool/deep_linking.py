@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from hub.catalogue import Listed
+from hub.learning.catalogue import Listed
 from hub.lti_tool.claims import CLAIM, VERSION
 from hub.lti_tool.messages import COURSE, Selection
 

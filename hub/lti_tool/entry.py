@@ -15,12 +15,12 @@ from uuid import UUID
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from hub import accounts, gradebooks
-from hub.gradebooks import Place
+from hub.access import accounts
 from hub.lti import scores
 from hub.lti.scopes import LINEITEM, SCORE
-from hub.lti_tool import logins, members, messages, people, platforms, pylti
+from hub.lti_tool import gradebooks, logins, members, messages, people, platforms, pylti
 from hub.lti_tool.claims import Expected, LaunchRefused, shown
+from hub.lti_tool.gradebooks import Place
 from hub.lti_tool.keysets import KeySets
 from hub.lti_tool.logins import Login
 from hub.lti_tool.messages import Launch

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import flask
 from werkzeug.wrappers import Response
 
-from hub import accounts, headers
+from hub import headers
+from hub.access import accounts
 from hub.lti_tool.platforms import Platform
 from hub.runtime import current
 

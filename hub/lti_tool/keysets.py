@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from connectors.http import RequestFailed, get_json
 from hub.lti_tool.platforms import Platform
-from hub.registry import RSA_BITS
+from hub.systems.registry import RSA_BITS
 
 if TYPE_CHECKING:
     from hub.runtime import Hub

@@ -3,7 +3,7 @@
 A launch that carries the address of its context's list leaves it here. Each list is read by the worker once a day, or
 when somebody asks for it: claim (one write), read (no transaction is open), link (one write for each few members).
 Nobody is known by how a name looks: a member is a learner's where a rule of the platform's connector says so
-(`hub.identity_rules`), or where her account is one that the hub's own launch made there (`connectors.accounts`).
+(`hub.people.identity_rules`), or where her account is one that the hub's own launch made there (`connectors.accounts`).
 Everybody else goes to the unresolved list, with what the platform calls her.
 """
 
@@ -22,10 +22,8 @@ import structlog
 
 from connectors import accounts
 from connectors.http import RequestFailed
-from hub import identity, identity_rules, journal
+from hub import journal
 from hub.errors import HubError, NotFound
-from hub.identity import Identity
-from hub.identity_rules import Rule
 from hub.lti.keys import SigningKeys
 from hub.lti_tool import platforms, roster
 from hub.lti_tool.claims import is_id
@@ -34,6 +32,9 @@ from hub.lti_tool.platforms import Platform
 from hub.lti_tool.roster import Member
 from hub.lti_tool.services import Services
 from hub.lti_tool.tables import platform_contexts
+from hub.people import identity, identity_rules
+from hub.people.identity import Identity
+from hub.people.identity_rules import Rule
 from lrs.agents import Identifier, agent_key
 from lrs.database import upsert
 

@@ -10,12 +10,12 @@ import structlog
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import outcomes
 from hub.bodies import read_body
 from hub.errors import HubError
 from hub.lti_tool import cookies, frames
 from hub.lti_tool.claims import LaunchRefused
 from hub.lti_tool.platforms import Platform
+from hub.operations import outcomes
 
 log = structlog.get_logger()
 

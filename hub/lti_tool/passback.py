@@ -1,4 +1,6 @@
-"""Sends scores on to the gradebooks of the LMSs that launched their courses: the worker's part of `hub.gradebooks`.
+"""Sends scores on to the gradebooks of the LMSs that launched their courses.
+
+The worker's part of `hub.lti_tool.gradebooks`.
 
 Claim (one write), call the LMS (no transaction is open), settle (one write). A process that dies in between leaves a
 lease that ends; the score is then sent again, which changes nothing at the LMS.
@@ -15,11 +17,10 @@ import sqlalchemy as sa
 import structlog
 
 from connectors.http import RequestFailed
-from hub import gradebooks
 from hub.errors import NotFound
-from hub.gradebooks import Cell, Claim
 from hub.lti.keys import SigningKeys
-from hub.lti_tool import grades, platforms
+from hub.lti_tool import gradebooks, grades, platforms
+from hub.lti_tool.gradebooks import Cell, Claim
 from hub.lti_tool.grades import NewScore
 from hub.lti_tool.platforms import Platform
 from hub.lti_tool.services import Services

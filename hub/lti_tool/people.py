@@ -1,7 +1,7 @@
 """Whom a launch is about: the platform's ``sub``, the learner that it is here, and the session that she gets.
 
-A platform's word for a person (issuer, ``sub``) is an identity like any other (`hub.identity`). It is linked to a
-learner when she launches while she is signed in here, or by whoever decides on unresolved identities. A NIP or an
+A platform's word for a person (issuer, ``sub``) is an identity like any other (`hub.people.identity`). It is linked to
+a learner when she launches while she is signed in here, or by whoever decides on unresolved identities. A NIP or an
 e-mail address in the launch proves nothing: a teacher of that LMS may have typed it.
 """
 
@@ -14,8 +14,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from hub import accounts, identity, journal
+from hub import journal
+from hub.access import accounts
 from hub.lti_tool.messages import Launch
+from hub.people import identity
 from hub.tables import accounts as account_rows
 from hub.tables import web_sessions
 from lrs.agents import Identifier, agent_key

@@ -14,7 +14,7 @@ import flask
 from flask_babel import gettext as _
 
 from hub import headers
-from hub.catalogue import Listed
+from hub.learning.catalogue import Listed
 from hub.lti import keys
 from hub.lti.keys import SigningKeys
 from hub.lti_tool import deep_linking, frames, logins, platforms

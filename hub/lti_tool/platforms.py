@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 
-from hub import journal, registry
+from hub import journal
 from hub.errors import HubError, NotFound
 from hub.lti_tool.tables import platform_deployments, platforms
+from hub.systems import registry
 from lrs.database import insert_new
 
 if TYPE_CHECKING:

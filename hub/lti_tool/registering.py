@@ -19,13 +19,14 @@ import requests
 import sqlalchemy as sa
 
 from connectors.http import RequestFailed, describe, require_ok
-from hub import journal, registry
+from hub import journal
 from hub.errors import HubError
 from hub.lti.scopes import GRANTED
 from hub.lti_tool import platforms
 from hub.lti_tool.claims import is_id
 from hub.lti_tool.platforms import NewPlatform, Platform
 from hub.lti_tool.services import parse
+from hub.systems import registry
 from hub.tables import used_tokens
 from lrs.database import insert_missing
 

@@ -20,7 +20,7 @@ import requests
 import sqlalchemy as sa
 
 from connectors.http import RequestFailed, describe, require_ok
-from hub.crypto import SealBroken
+from hub.access.crypto import SealBroken
 from hub.lti import keys
 from hub.lti.keys import SigningKeys
 from hub.lti_tool.platforms import Platform

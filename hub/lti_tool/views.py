@@ -13,7 +13,8 @@ import sqlalchemy as sa
 import structlog
 from flask_babel import gettext as _
 
-from hub import accounts, headers, learners, limits, outcomes
+from hub import headers
+from hub.access import accounts, limits
 from hub.errors import HubError
 from hub.lti import keys, launches
 from hub.lti_tool import cookies, entry, frames, logins, people, platforms, registering
@@ -24,6 +25,8 @@ from hub.lti_tool.messages import Launch
 from hub.lti_tool.pages import browser, for_platform, read_parameters, refused
 from hub.lti_tool.people import Known, Unknown
 from hub.lti_tool.platforms import Platform
+from hub.operations import outcomes
+from hub.people import learners
 from hub.runtime import Hub, current
 from hub.web import layout
 

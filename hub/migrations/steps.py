@@ -14,14 +14,6 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 
-from hub import (  # they declare what is compared
-    development_tables,  # noqa: F401
-    policy_tables,  # noqa: F401
-    siasn_tables,  # noqa: F401
-    sync_tables,  # noqa: F401
-    tables,  # noqa: F401
-    transcript_tables,  # noqa: F401
-)
 from hub.lti_tool import tables as lti_tool_tables  # noqa: F401
 from hub.migrations import NotMigrated, known, newest
 from lrs import partitions

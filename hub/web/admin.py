@@ -20,27 +20,20 @@ from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from connectors.external_lrs import VERSIONS
-from hub import (
-    accounts,
-    catalogue,
-    completions,
-    connections,
-    identity,
-    journal,
-    learners,
-    pulls,
-    recognition,
-    registry,
-    sync,
-)
+from hub import journal
+from hub.access import accounts
 from hub.errors import HubError, NotFound
-from hub.identity import Description, Identity
-from hub.learners import Learner
+from hub.jp import recognition
+from hub.jp.recognition import Behind, Surroundings
+from hub.learning import catalogue
 from hub.lti import drafts, refusals, registering
-from hub.recognition import Behind, Surroundings
-from hub.registry import Connector, Credential, NewTool, Tool
+from hub.people import identity, learners
+from hub.people.identity import Description, Identity
+from hub.people.learners import Learner
 from hub.rows import is_nip
 from hub.runtime import Hub, current
+from hub.systems import completions, connections, pulls, registry, sync
+from hub.systems.registry import Connector, Credential, NewTool, Tool
 from hub.web import admin_forms, files, layout, systems
 from hub.web.statements import Sketch, sketch
 from lrs import query

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from flask_babel import gettext as _
 
-from hub import registry
 from hub.errors import HubError
+from hub.systems import registry
 
 #: The kinds that the wizard can connect, in the order in which it offers them.
 KINDS = ("lti", "xapi-push", "xapi-pull", "csv")
@@ -194,7 +194,7 @@ def address_problem(text: str, *, internal: bool) -> str | None:
 
 
 def address_problems() -> dict[str, str]:
-    """What `hub.registry.check_url` refuses, in words for a form."""
+    """What `hub.systems.registry.check_url` refuses, in words for a form."""
     return {
         "not_a_url": _("This is not a web address. Write it in full, for example https://lms.example.go.id/login."),
         "fragment": _("Leave out # and what follows it."),

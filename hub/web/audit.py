@@ -17,15 +17,20 @@ import sqlalchemy as sa
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from hub import accounts, audit, columns, exports, identity, institutions, journal, learners, ledger, search
-from hub.audit import Evidence, Outlined, Verified
-from hub.catalogue import Listed
+from hub import journal
+from hub.access import accounts
 from hub.errors import NotFound
 from hub.journal import Act
-from hub.ledger import Entry
+from hub.jp import audit, ledger
+from hub.jp.audit import Evidence, Outlined, Verified
+from hub.jp.ledger import Entry
+from hub.learning.catalogue import Listed
+from hub.people import identity, learners
 from hub.rows import Number, is_nip
 from hub.runtime import Hub, current
-from hub.search import Search
+from hub.statements import columns, exports, search
+from hub.statements.search import Search
+from hub.systems import institutions
 from hub.web import files, layout, texts, words
 from hub.web.statements import Sketch, sketch
 from lrs import query
@@ -55,7 +60,7 @@ _MONTH = re.compile("[0-9]{4}-(?:0[1-9]|1[0-2])")
 
 
 def problem_texts() -> dict[str, str]:
-    """What is wrong with a filter (`hub.search.PROBLEMS`), and what to do."""
+    """What is wrong with a filter (`hub.statements.search.PROBLEMS`), and what to do."""
     return {
         "not_a_nip": _("A NIP has 18 digits."),
         "unknown_nip": _("Nobody here has this NIP."),

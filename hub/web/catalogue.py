@@ -12,11 +12,16 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import accounts, headers, learners, ledger, plan, registry, rtl, undertakings
-from hub.catalogue import Listed, Snapshot, expected_centi_jp
+from hub import headers
+from hub.access import accounts
 from hub.errors import NotFound, Refused
+from hub.jp import ledger
+from hub.learning import plan, rtl, undertakings
+from hub.learning.catalogue import Listed, Snapshot, expected_centi_jp
 from hub.lti import launches
+from hub.people import learners
 from hub.runtime import Hub, current
+from hub.systems import registry
 from hub.web import development_texts, layout, overview, texts
 from hub.web.starting import startable
 from mappings.course import Course

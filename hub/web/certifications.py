@@ -14,11 +14,14 @@ import sqlalchemy as sa
 from flask_babel import get_locale
 from flask_babel import gettext as _
 
-from hub import accounts, certifications, journal, learners, undertakings
-from hub.certifications import Recorded, RecordRefused, Result
+from hub import journal
+from hub.access import accounts
 from hub.errors import NotFound
-from hub.learners import Learner
-from hub.logs import mask
+from hub.learning import certifications, undertakings
+from hub.learning.certifications import Recorded, RecordRefused, Result
+from hub.operations.logs import mask
+from hub.people import learners
+from hub.people.learners import Learner
 from hub.rows import is_nip
 from hub.runtime import Hub, current
 from hub.web import development_texts, employee

@@ -1,6 +1,6 @@
 """What another policy would change: which numbers of the document differ, and who gains or loses hours, by which step.
 
-Nothing is written: each learner's statements are evaluated under both documents (`hub.recognition.compare_page`). A
+Nothing is written: each learner's statements are evaluated under both documents (`hub.jp.recognition.compare_page`). A
 page is some learners; whoever loses nothing takes no line. Files go through everybody, a page at a time.
 """
 
@@ -14,9 +14,12 @@ import flask
 import sqlalchemy as sa
 from flask_babel import gettext as _
 
-from hub import accounts, journal, learners, policies, recognition, reports
+from hub import journal
+from hub.access import accounts
 from hub.errors import HubError, NotFound
-from hub.learners import Learner
+from hub.jp import policies, recognition, reports
+from hub.people import learners
+from hub.people.learners import Learner
 from hub.runtime import Hub, current
 from hub.web import sheets, words
 from hub.web.layout import language

@@ -11,10 +11,14 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from werkzeug.exceptions import Forbidden
 
-from hub import accounts, journal, learners, needs, plan, reports
-from hub.catalogue import Listed, Snapshot
+from hub import journal
+from hub.access import accounts
 from hub.errors import NotFound
-from hub.reports import Team, Unit
+from hub.jp import reports
+from hub.jp.reports import Team, Unit
+from hub.learning import needs, plan
+from hub.learning.catalogue import Listed, Snapshot
+from hub.people import learners
 from hub.runtime import Hub, current
 from hub.web import development_texts, employee, files, texts
 from mappings.competencies import Match

@@ -13,13 +13,17 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from markupsafe import Markup
 
-from hub import accounts, institutions, learners, ledger, plan, undertakings
-from hub.catalogue import Snapshot
+from hub.access import accounts
 from hub.errors import NotFound, Refused
-from hub.learners import Learner
-from hub.ledger import Entry, Year
+from hub.jp import ledger
+from hub.jp.ledger import Entry, Year
+from hub.learning import plan, undertakings
+from hub.learning.catalogue import Snapshot
+from hub.people import learners
+from hub.people.learners import Learner
 from hub.rows import Number
 from hub.runtime import Hub, current
+from hub.systems import institutions
 from hub.web import development_texts, files, overview, starting, texts, waiting, words
 from hub.web import session as session_pages
 from lrs import query

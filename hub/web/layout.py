@@ -20,7 +20,8 @@ from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError, CSRFProtect
 from markupsafe import Markup
 
-from hub import accounts, headers
+from hub import headers
+from hub.access import accounts
 from hub.errors import HubError
 from hub.runtime import current
 from hub.web import sources, words

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 
-from hub.catalogue import Listed, Snapshot, expected_centi_jp
-from hub.ledger import Entry, Year
+from hub.jp.ledger import Entry, Year
+from hub.learning.catalogue import Listed, Snapshot, expected_centi_jp
 from hub.web import texts
 from mappings.course import Course
 from mappings.evaluate import Pending

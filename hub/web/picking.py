@@ -11,13 +11,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import accounts, headers, registry
-from hub.catalogue import Listed
+from hub import headers
+from hub.access import accounts
 from hub.errors import HubError, NotFound
+from hub.learning.catalogue import Listed
 from hub.lti import drafts, launches, pickings
 from hub.lti.drafts import Draft
-from hub.registry import Connector, Deployment, Tool
 from hub.runtime import Hub, current
+from hub.systems import registry
+from hub.systems.registry import Connector, Deployment, Tool
 from hub.web import layout, texts, words
 from hub.web.admin import LIMIT, guard
 from mappings.course import REPEATS, Problem

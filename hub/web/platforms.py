@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from hub import gradebooks, learners, registry
 from hub.errors import HubError, NotFound
-from hub.gradebooks import Cell
-from hub.lti_tool import members, platforms, registering
+from hub.lti_tool import gradebooks, members, platforms, registering
+from hub.lti_tool.gradebooks import Cell
 from hub.lti_tool.platforms import NewPlatform, Platform
+from hub.people import learners
 from hub.runtime import Hub, current
+from hub.systems import registry
 from hub.web import admin_forms, layout
 from hub.web.admin import by, guard
 from hub.web.admin_forms import Reading

@@ -14,10 +14,12 @@ import sqlalchemy as sa
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from hub import accounts, journal, policies, replays, targets
+from hub import journal
+from hub.access import accounts
 from hub.errors import HubError, NotFound
-from hub.policies import Activation, NotWithdrawable, PolicyBehind, PolicyExists, PolicyUnknown
-from hub.replays import Replay
+from hub.jp import policies, replays, targets
+from hub.jp.policies import Activation, NotWithdrawable, PolicyBehind, PolicyExists, PolicyUnknown
+from hub.jp.replays import Replay
 from hub.runtime import Hub, current
 from hub.web import files
 from mappings.course import Problem

@@ -15,9 +15,12 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from werkzeug.exceptions import Forbidden
 
-from hub import accounts, journal, learners, reports
+from hub import journal
+from hub.access import accounts
 from hub.errors import NotFound
-from hub.reports import Team, Unit
+from hub.jp import reports
+from hub.jp.reports import Team, Unit
+from hub.people import learners
 from hub.runtime import Hub, current
 from hub.web import employee, sheets, texts
 from hub.web.layout import language

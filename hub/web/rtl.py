@@ -13,12 +13,15 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from hub import accounts, learners, plan, reports, rtl, undertakings
-from hub.catalogue import Listed, Snapshot
+from hub.access import accounts
 from hub.errors import NotFound
-from hub.learners import Learner
+from hub.jp import reports
+from hub.learning import plan, rtl, undertakings
+from hub.learning.catalogue import Listed, Snapshot
+from hub.learning.undertakings import OWNER, SUPERVISOR, After, Duty, FollowUpPlan
+from hub.people import learners
+from hub.people.learners import Learner
 from hub.runtime import Hub, current
-from hub.undertakings import OWNER, SUPERVISOR, After, Duty, FollowUpPlan
 from hub.web import development_texts, employee, sheets, texts, waiting
 from hub.web.sheets import Sheet, Value
 from mappings.rtl import LONGEST_TEXT, MOST_ITEMS, Item

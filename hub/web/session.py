@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from werkzeug.exceptions import TooManyRequests
 from werkzeug.wrappers import Response
 
-from hub import accounts
+from hub.access import accounts
 from hub.runtime import Hub, current
 
 pages = flask.Blueprint("session", __name__)

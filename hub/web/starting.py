@@ -7,9 +7,11 @@ from collections.abc import Iterable
 import flask
 import sqlalchemy as sa
 
-from hub import accounts, headers, registry
-from hub.catalogue import Listed
+from hub import headers
+from hub.access import accounts
+from hub.learning.catalogue import Listed
 from hub.lti import launches
+from hub.systems import registry
 
 
 def startable(conn: sa.Connection, listed: Iterable[Listed]) -> frozenset[int]:

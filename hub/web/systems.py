@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 
 from connectors.base import Check
-from hub import connections, gradebooks, registry, sync
-from hub.lti_tool import members, platforms
+from hub.lti_tool import gradebooks, members, platforms
 from hub.lti_tool.members import Context
 from hub.lti_tool.platforms import Platform, PlatformDeployment
-from hub.registry import Connector, Credential, Tool
+from hub.systems import connections, registry, sync
+from hub.systems.registry import Connector, Credential, Tool
 from hub.web import words
 from lrs import query
 from lrs.agents import Identifier

@@ -178,7 +178,7 @@ def waiting_step(waiting: Waiting) -> str:
 
 
 def cause(value: Mapping[str, Any] | None) -> str:
-    """Why an entry was reversed (`hub.recognition`)."""
+    """Why an entry was reversed (`hub.jp.recognition`)."""
     texts = {
         "voided": _("The provider took its report back."),
         "identity_changed": _("The report turned out to be about another account."),

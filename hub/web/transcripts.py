@@ -7,11 +7,12 @@ import sqlalchemy as sa
 from flask.blueprints import BlueprintSetupState
 from flask_babel import gettext as _
 
-from hub import accounts, openbadges, transcript_pdf, transcripts
+from hub.access import accounts
+from hub.access.limits import allow
 from hub.errors import HubError, NotFound
-from hub.limits import allow
+from hub.papers import openbadges, transcript_pdf, transcripts
+from hub.papers.transcripts import Paper
 from hub.runtime import current
-from hub.transcripts import Paper
 from hub.web import employee
 
 pages = flask.Blueprint("transcripts", __name__, url_prefix="/transcript/papers")

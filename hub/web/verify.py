@@ -15,12 +15,12 @@ from flask_babel import gettext as _
 from markupsafe import Markup
 from werkzeug.exceptions import TooManyRequests
 
-from hub import openbadges, transcript_pdf, transcripts
+from hub.access.limits import allow
 from hub.errors import NotFound
-from hub.limits import allow
-from hub.policies import PolicyUnknown
+from hub.jp.policies import PolicyUnknown
+from hub.papers import openbadges, transcript_pdf, transcripts
+from hub.papers.transcripts import Paper, Standing
 from hub.runtime import current
-from hub.transcripts import Paper, Standing
 from hub.web import layout
 
 pages = flask.Blueprint("verify", __name__)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import flask
 import sqlalchemy as sa
 
-from hub import learners, undertakings
-from hub.catalogue import Listed, Snapshot
-from hub.learners import Learner
+from hub.learning import undertakings
+from hub.learning.catalogue import Listed, Snapshot
+from hub.learning.undertakings import Duty
+from hub.people import learners
+from hub.people.learners import Learner
 from hub.runtime import Hub
-from hub.undertakings import Duty
 from hub.web import development_texts, texts
 
 

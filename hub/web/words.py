@@ -357,7 +357,7 @@ def outcome(code: str, detail: Mapping[str, str]) -> str:
 
 
 def findings() -> dict[str, str]:
-    """What verifying found (`hub.audit.FINDINGS`)."""
+    """What verifying found (`hub.jp.audit.FINDINGS`)."""
     return {
         "position_missing": _("An entry of the ledger is missing."),
         "chain_broken": _("An entry does not say what it said when it was written, or the one before it does not."),
@@ -388,7 +388,7 @@ def origins() -> dict[str, str]:
 
 
 def source(authority: str, titles: Mapping[str, str]) -> str:
-    """By whom statements are reported (`hub.search.sources`); ``titles`` is what people see of each connector."""
+    """By whom statements are reported (`hub.statements.search`); ``titles`` is what people see of each connector."""
     kind, _slash, name = authority.partition("/")
     texts = {"hub": _("The hub itself"), "connector": _("Fetched from %(name)s", name=titles.get(name, name))}
     return str(texts.get(kind) or _("Key %(name)s", name=name))

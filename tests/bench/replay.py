@@ -35,10 +35,13 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support"), str(ROOT / "tests" /
 from load import cpu_of, memory_of  # noqa: E402
 from visible import databases  # noqa: E402
 
-from hub import catalogue, identity, ingest, recognition  # noqa: E402
+from hub.jp import recognition  # noqa: E402
+from hub.learning import catalogue  # noqa: E402
 from hub.migrations import steps  # noqa: E402
+from hub.people import identity  # noqa: E402
 from hub.runtime import Hub, open_hub  # noqa: E402
 from hub.settings import read  # noqa: E402
+from hub.statements import ingest  # noqa: E402
 from hub.tables import connectors, learner_actors, learner_nips, learners  # noqa: E402
 from lrs import payloads, statements, store  # noqa: E402
 from lrs.agents import Identifier, agent_key  # noqa: E402

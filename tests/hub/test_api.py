@@ -9,9 +9,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from apitest import COURSE, HOME_PAGE, KEY, NAME, NIP, SECRET, VIEWED, Scene, authorization, course_row
-from hub import registry
 from hub.application import create_app
 from hub.runtime import Hub
+from hub.systems import registry
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from apitest import authorization
-from hub import registry
 from hub.application import create_app
+from hub.systems import registry
 from lrs.database import Database
 from recognizedtest import BASE, NIP, SECURITY, account, by, statement
 from rtltest import BOSS_NIP, Office

@@ -29,7 +29,7 @@ def _quoted(text: str) -> Iterator[int]:
 
 
 def test_every_requirement_that_the_suite_judges_is_quoted_by_a_test() -> None:
-    sources = [*TESTS.glob("lrs/*.py"), *TESTS.glob("hub/test_xapi*.py"), *TESTS.glob("cases/xapi/*.yaml")]
+    sources = [*TESTS.glob("lrs/*.py"), *TESTS.glob("hub/statements/test_xapi*.py"), *TESTS.glob("cases/xapi/*.yaml")]
     quoted = {number for path in sources for number in _quoted(path.read_text())}
 
     missing = [f"XAPI-{number:05d}" for number in _numbers(JUDGED) if number not in quoted]

@@ -14,8 +14,12 @@ import flask
 import orjson
 from werkzeug.test import TestResponse
 
-from hub import catalogue, identity, ingest, learners, recognition, registry
+from hub.jp import recognition
+from hub.learning import catalogue
+from hub.people import identity, learners
 from hub.runtime import Hub
+from hub.statements import ingest
+from hub.systems import registry
 from lrs import statements
 from lrs.statements import Writer
 

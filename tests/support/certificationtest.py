@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from hub import certifications, undertakings
-from hub.certifications import Recorded, RecordRefused, Result
-from hub.learners import Learner
+from hub.learning import certifications, undertakings
+from hub.learning.certifications import Recorded, RecordRefused, Result
+from hub.people.learners import Learner
 from hub.tables import connectors
 from lrs.database import Database, insert_all
 from mappings.certification import Certification, Scheme

@@ -9,9 +9,9 @@ from typing import Any
 import flask
 from werkzeug.test import TestResponse
 
-from hub import accounts
+from hub.access import accounts
 from hub.application import create_app
-from hub.learners import Learner
+from hub.people.learners import Learner
 from recognizedtest import BASE, World
 
 PASSWORD = "kata-sandi-yang-panjang"

@@ -17,10 +17,13 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 from werkzeug.test import TestResponse
 
-from hub import accounts, catalogue, learners, registry
+from hub.access import accounts
+from hub.learning import catalogue
 from hub.lti import launches
-from hub.registry import NewTool, Tool
+from hub.people import learners
 from hub.runtime import Hub
+from hub.systems import registry
+from hub.systems.registry import NewTool, Tool
 from hub.tables import enrollments, lineitems
 from mappings.course import Course
 from wkmbtest.hubs import Clock

@@ -9,7 +9,7 @@ from typing import Any
 import flask
 from werkzeug.test import TestResponse
 
-from hub import accounts
+from hub.access import accounts
 from hub.application import create_app
 from hub.runtime import Hub
 

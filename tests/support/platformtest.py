@@ -20,9 +20,10 @@ from pytest_httpserver import HTTPServer
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
-from hub import accounts, learners
+from hub.access import accounts
 from hub.lti_tool import platforms
 from hub.lti_tool.platforms import NewPlatform, Platform
+from hub.people import learners
 from hub.runtime import Hub
 from wkmbtest.hubs import Clock
 

@@ -1,7 +1,7 @@
 """A hub on a test's database, with a catalogue, people, and statements that are easy to write.
 
-Nothing of it goes through HTTP: statements come in by `hub.ingest`, as from a credential of a connector, and learners
-are recomputed by `hub.recognition.drain`, as the worker does it.
+Nothing of it goes through HTTP: statements come in by `hub.statements.ingest`, as from a credential of a connector, and
+learners are recomputed by `hub.jp.recognition.drain`, as the worker does it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from zoneinfo import ZoneInfo
 import orjson
 import sqlalchemy as sa
 
-from hub import identity, ingest, learners, ledger, recognition, replays
-from hub.catalogue import Courses, import_courses
-from hub.crypto import Keyring
-from hub.directory import Directory
-from hub.learners import Learner
-from hub.policies import Policies
+from hub.access.crypto import Keyring
+from hub.jp import ledger, recognition, replays
+from hub.jp.policies import Policies
+from hub.learning.catalogue import Courses, import_courses
+from hub.people import identity, learners
+from hub.people.learners import Learner
 from hub.runtime import Hub
 from hub.settings import Settings
+from hub.statements import ingest
+from hub.systems.directory import Directory
 from hub.tables import connectors
 from lrs import statements
 from lrs.agents import Identifier

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from hub import rtl, undertakings
-from hub.catalogue import Listed
-from hub.learners import Learner, find_by_nip, import_learners, read_learners
-from hub.rtl import StepRefused, Taken
+from hub.learning import rtl, undertakings
+from hub.learning.catalogue import Listed
+from hub.learning.rtl import StepRefused, Taken
+from hub.people.learners import Learner, find_by_nip, import_learners, read_learners
 from lrs.database import Database
 from mappings.rtl import Item
 from recognizedtest import LMS, NIP, OTHER_NIP, SECURITY, World, course, statement

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import Unauthorized
 from werkzeug.test import TestResponse
 
-from hub import xapi
+from hub.statements import xapi
 from lrs import store
 from lrs.database import Database
 from lrs.sequence import Sequence

@@ -12,7 +12,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from apitest import COURSE, HOME_PAGE, NIP, Scene
-from hub import recognition
+from hub.jp import recognition
 from hub.runtime import Hub
 from siasntest import standin
 from siasntest.standin import StandIn

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from hub import auth, journal
+from hub import journal
+from hub.access import auth
 from hub.runtime import Hub
 
 Terminal = Any

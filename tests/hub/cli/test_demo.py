@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from hub import registry
 from hub.demo import seed
 from hub.runtime import Hub
+from hub.systems import registry
 from wkmbtest.postgresql import free_port
 from wkmbtest.processes import HubProcess
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub import openbadges
+from hub.papers import openbadges
 from hub.runtime import Hub
 
 

@@ -9,9 +9,11 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
-from hub import catalogue, ingest, recognition
 from hub.cli import cli
+from hub.jp import recognition
+from hub.learning import catalogue
 from hub.runtime import Hub
+from hub.statements import ingest
 from hub.tables import audit_log, entries
 from lrs import statements
 from lrs.statements import Writer

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from hub import accounts, journal
-from hub.accounts import SignedIn, SignInRefused
+from hub import journal
+from hub.access import accounts
+from hub.access.accounts import SignedIn, SignInRefused
 from hub.runtime import Hub
 
 Terminal = Any

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from joserfc.jwk import RSAKey
 
-from hub import accounts, learners
+from hub.access import accounts
 from hub.application import create_app
+from hub.people import learners
 from hub.runtime import Hub
 from ltitest import NIPS, World, new_key
 from wkmbtest.hubs import Clock

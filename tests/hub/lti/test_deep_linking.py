@@ -15,9 +15,9 @@ from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 from werkzeug.test import TestResponse
 
-from hub import registry
 from hub.lti import drafts
 from hub.lti.drafts import Draft
+from hub.systems import registry
 from ltitest import BASE, CLAIM, Page, ToolSide, World
 
 DL = "https://purl.imsglobal.org/spec/lti-dl/claim/"

@@ -15,8 +15,9 @@ import orjson
 import pytest
 from joserfc import jws
 
-from hub import auth, registry
+from hub.access import auth
 from hub.lti import keys, launches, variables
+from hub.systems import registry
 from hub.tables import signing_keys
 from ltitest import AGS, BASE, CLAIM, NIPS, NRPS, SCOPE, Page, World
 

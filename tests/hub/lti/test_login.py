@@ -10,9 +10,9 @@ import pytest
 import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
-from hub import registry
 from hub.lti import launches
 from hub.lti.launches import LaunchRefused, Started
+from hub.systems import registry
 from hub.tables import enrollments
 from ltitest import BASE, NIPS, Page, World
 

@@ -23,9 +23,11 @@ from pytest_httpserver import HTTPServer
 from werkzeug.test import TestResponse
 
 from connectors import accounts
-from hub import identity, ledger, recognition, registry
+from hub.jp import ledger, recognition
 from hub.lti import drafts, registering
 from hub.lti.registering import TOOL_CONFIGURATION, Invitation
+from hub.people import identity
+from hub.systems import registry
 from lrs.agents import Identifier, agent_key
 from ltitest import AGS, BASE, CLAIM, MEMBERS, NRPS, SCOPE, Page, World
 

@@ -9,12 +9,13 @@ import orjson
 import pytest
 from werkzeug.test import TestResponse
 
-from hub import journal, registry
+from hub import journal
 from hub.errors import HubError
 from hub.lti import platform, registering
 from hub.lti.launches import LaunchRefused, start
 from hub.lti.registering import TOOL_CONFIGURATION, Invitation
-from hub.registry import Tool
+from hub.systems import registry
+from hub.systems.registry import Tool
 from ltitest import AGS, BASE, SCOPE, ToolSide, World
 
 REGISTER = "/lti/platform/register"

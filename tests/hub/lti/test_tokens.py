@@ -19,8 +19,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 from werkzeug.test import TestResponse
 
-from hub import lti, registry, revisions
+from hub import lti, revisions
 from hub.lti import tokens
+from hub.systems import registry
 from hub.tables import access_tokens, tools, used_tokens
 from ltitest import ALL_SCOPES, BASE, MEMBERS, SCOPE, ToolSide, World
 

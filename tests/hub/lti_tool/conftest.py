@@ -6,8 +6,9 @@ import pytest
 from joserfc.jwk import RSAKey
 from pytest_httpserver import HTTPServer
 
-from hub import accounts, learners
+from hub.access import accounts
 from hub.application import create_app
+from hub.people import learners
 from hub.runtime import Hub
 from platformtest import PASSWORD, Lms, Person
 from wkmbtest.hubs import Clock

@@ -20,10 +20,11 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response
 
-from hub import accounts, identity
+from hub.access import accounts
 from hub.lti_tool import platforms
 from hub.lti_tool.keysets import REFETCHES
 from hub.lti_tool.tables import tool_logins
+from hub.people import identity
 from hub.tables import web_sessions
 from lrs.agents import Identifier
 from platformtest import AGS, BASE, CLAIM, ISSUER, MEMBERSHIP, Lms, Person, failed_check

@@ -16,15 +16,17 @@ from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
 from gradebooktest import Gradebook
-from hub import catalogue, gradebooks, identity, registry
-from hub.gradebook_tables import gradebook_queue
-from hub.gradebooks import FAILED, SENT, WAITING, WAITS, Cell
+from hub.learning import catalogue
 from hub.lti import lineitems, scores
 from hub.lti.contexts import Context
 from hub.lti.scores import Decision
-from hub.lti_tool import platforms
+from hub.lti_tool import gradebooks, platforms
+from hub.lti_tool.gradebook_tables import gradebook_queue
+from hub.lti_tool.gradebooks import FAILED, SENT, WAITING, WAITS, Cell
 from hub.lti_tool.passback import REST, Passback
-from hub.registry import NewTool
+from hub.people import identity
+from hub.systems import registry
+from hub.systems.registry import NewTool
 from lrs.agents import Identifier
 from mappings.course import Course
 from platformtest import BASE, ISSUER, MEMBERSHIP, Lms, Person

@@ -11,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from werkzeug.test import TestResponse
 
-from hub import catalogue
+from hub.learning import catalogue
 from mappings.course import Course
 from platformtest import BASE, CLAIM, ISSUER, Lms, failed_check
 

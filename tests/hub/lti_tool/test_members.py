@@ -11,11 +11,12 @@ from werkzeug.wrappers import Response
 
 from connectors import accounts as named
 from gradebooktest import Gradebook
-from hub import identity, identity_rules, journal
+from hub import journal
 from hub.errors import HubError
 from hub.lti import launches
 from hub.lti_tool import members, platforms
 from hub.lti_tool.members import Rosters
+from hub.people import identity, identity_rules
 from hub.tables import identity_hints, inbox, learners
 from lrs.agents import Identifier, agent_key
 from platformtest import BASE, ISSUER, Lms, Person

@@ -7,9 +7,10 @@ import re
 
 import pytest
 
-from hub import accounts, identity
+from hub.access import accounts
 from hub.application import create_app
 from hub.lti_tool import platforms
+from hub.people import identity
 from lrs.agents import Identifier, agent_key
 from platformtest import BASE, ISSUER, MEMBERSHIP, PASSWORD, Lms, Person, failed_check
 

@@ -15,7 +15,10 @@ import sqlalchemy as sa
 from werkzeug.exceptions import Unauthorized
 
 from connectors.base import Check
-from hub import auth, identity, journal, learners, registry, sync
+from hub import journal
+from hub.access import auth
+from hub.people import identity, learners
+from hub.systems import registry, sync
 from hub.tables import connection_tests, credentials, recompute_failures
 from hub.web import systems
 from lrs.database import insert_all, upsert

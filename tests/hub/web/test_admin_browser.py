@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browsertest import SCREENS, Site, check, follow, name_of, opened, serving, sign_in
-from hub import accounts, registry
+from hub.access import accounts
+from hub.systems import registry
 from lrs.database import Database
 from pagestest import PASSWORD
 from recognizedtest import NIP, World, by, course, linked_world, statement, voiding

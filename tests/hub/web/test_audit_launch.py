@@ -6,8 +6,10 @@ import re
 
 import pytest
 
-from hub import accounts, learners, recognition
+from hub.access import accounts
 from hub.application import create_app
+from hub.jp import recognition
+from hub.people import learners
 from ltitest import AGS, NIPS, World, new_key
 from pagestest import Person, text
 

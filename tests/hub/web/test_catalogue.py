@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from holdertest import employee, person, words_of
-from hub import registry
+from hub.systems import registry
 from mappings.course import Competency
 from recognizedtest import LMS, World, course, statement
 

@@ -10,8 +10,8 @@ import pytest
 import sqlalchemy as sa
 
 from holdertest import Browser, employee, person, words_of
-from hub import policies
 from hub.application import create_app
+from hub.jp import policies
 from hub.tables import audit_log, entries
 from hub.web import comparison, sheets
 from lrs.database import Database

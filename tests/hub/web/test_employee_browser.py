@@ -17,8 +17,9 @@ import requests
 from playwright.sync_api import Browser, Page, expect
 
 from browsertest import SCREENS, Site, check, follow, name_of, opened, serving, sign_in
-from hub import accounts, certifications
-from hub.needs import import_needs, read_needs
+from hub.access import accounts
+from hub.learning import certifications
+from hub.learning.needs import import_needs, read_needs
 from lrs.database import Database
 from mappings.course import Competency
 from pagestest import PASSWORD

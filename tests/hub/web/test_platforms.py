@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from hub import gradebooks, identity, learners
-from hub.gradebooks import FAILED, SENT, WAITING, Place, Wanted
-from hub.lti_tool import platforms
+from hub.lti_tool import gradebooks, platforms
+from hub.lti_tool.gradebooks import FAILED, SENT, WAITING, Place, Wanted
 from hub.lti_tool.members import Rosters
 from hub.lti_tool.platforms import NewPlatform, Platform
 from hub.lti_tool.tables import platform_contexts
+from hub.people import identity, learners
 from hub.runtime import Hub
 from lrs.agents import Identifier
 from pagestest import Person, text

@@ -9,8 +9,8 @@ import flask
 import pytest
 
 from holdertest import Browser, person, words_of
-from hub import policies, replays
 from hub.application import create_app
+from hub.jp import policies, replays
 from lrs.database import Database
 from mappings import shipped
 from recognizedtest import World, course, linked_world, statement

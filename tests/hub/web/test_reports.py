@@ -15,9 +15,9 @@ import pytest
 import sqlalchemy as sa
 
 from holdertest import Browser, employee, person, words_of
-from hub import learners
 from hub.application import create_app
 from hub.errors import HubError
+from hub.people import learners
 from hub.tables import audit_log
 from hub.web import reports, sheets
 from hub.web.sheets import Sheet

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 
 from holdertest import PASSWORD, Browser, employee, person, words_of
-from hub import accounts
+from hub.access import accounts
 from hub.application import create_app
 from hub.web.session import is_local
 from recognizedtest import BASE, World, course, statement

@@ -19,7 +19,8 @@ import pytest
 import sqlalchemy as sa
 import structlog
 
-from hub import accounts, policies
+from hub.access import accounts
+from hub.jp import policies
 from mappings import shipped
 from wkmbtest.shared import SHARED
 

@@ -1,0 +1,1 @@
+"""Statements on their way in, looked for, and on their way out; storing them is the work of `lrs`."""
