@@ -59,7 +59,7 @@ bench: setup ## Measure, on both databases, how long an accepted statement takes
 	@$(BIN)/python tests/bench/visible.py
 
 benchreplay: setup ## Measure replays and recomputations; PEOPLE=100000 is the measurement of docs/performance.md
-	@$(BIN)/python tests/bench/replay.py --people $(or $(PEOPLE),2000)
+	@$(BIN)/python tests/bench/replay.py --people $(or $(PEOPLE),2000) $(args)
 
 benchlrs: setup ## Measure the LRS against an empty Flask view on both databases, up to 1,000,000 statements; args= for less
 	@$(BIN)/python tests/bench/run.py $(args)

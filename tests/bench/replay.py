@@ -1,12 +1,13 @@
 """How fast a replay is, what memory it takes, and what one recomputation costs: ``make benchreplay``.
 
-People with ten facts each, said by an LMS, lie in a fresh database; then everybody is replayed under the policy by
+People with ten facts each, said by an LMS, lie in a database; then everybody is replayed under the policy by
 ``wkmb policy replay --processes 2``, as an administrator does it: once into an empty ledger, and once more, when
 nothing is to be written. The floor is 20,000 facts a second on PostgreSQL with two processes and less than 500 MB in
 each. ``--people 100000`` is the measurement of docs/performance.md; the default is a quick look.
 
-Statements are stored by the LRS itself (`lrs.store`), without HTTP. The machine has other work too, so the CPU time of
-everything that took part is told beside the time that passed.
+Statements are stored by the LRS itself (`lrs.store`), without HTTP. PostgreSQL has its own settings: what is committed
+is on disk. The machine has other work too, so the CPU time of the replaying processes and of the database's server is
+told beside the time that passed. With ``--folder`` the filled stores stay there, and the next run replays a copy.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -28,12 +31,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
+import psycopg
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support"), str(ROOT / "tests" / "bench")]
 
 from load import cpu_of, memory_of  # noqa: E402
-from visible import databases  # noqa: E402
 
 from hub.jp import recognition  # noqa: E402
 from hub.learning import catalogue  # noqa: E402
@@ -45,9 +48,10 @@ from hub.statements import ingest  # noqa: E402
 from hub.tables import connectors, learner_actors, learner_nips, learners  # noqa: E402
 from lrs import payloads, statements, store  # noqa: E402
 from lrs.agents import Identifier, agent_key  # noqa: E402
-from lrs.database import insert_all  # noqa: E402
+from lrs.database import copy_sqlite, insert_all  # noqa: E402
 from lrs.statements import Writer  # noqa: E402
 from mappings.course import Course  # noqa: E402
+from wkmbtest import postgresql  # noqa: E402
 
 HOME = "https://lms.contoh.example"
 VERBS = "http://adlnet.gov/expapi/verbs/"
@@ -182,24 +186,141 @@ def _say(hub: Hub, numbers: Sequence[int]) -> None:
         hub.db.run(lambda conn: store.save(conn, prepared, ticket))
 
 
+# Stores ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Store:
+    """A database that can be filled and copied; ``server`` is the process of its server, where it has one."""
+
+    kind: str
+    folder: Path
+    address: str = ""
+    server: int | None = None
+
+    def url(self, name: str) -> str:
+        return f"{self.address}/{name}" if self.address else f"sqlite:///{self.folder}/{name}.sqlite3"
+
+    def environment(self, name: str) -> dict[str, str]:
+        home = self.folder / f"home-{self.kind}"
+        home.mkdir(exist_ok=True)
+        return {"WKMB_HOME": str(home), "WKMB_DATABASE_URL": self.url(name), "WKMB_SECRET_KEY": "b" * 32}
+
+    def make(self, name: str) -> None:
+        """An empty database of this name, whatever was there."""
+        self.drop(name)
+        if self.address:
+            self._command(f"CREATE DATABASE {name}")
+
+    def drop(self, name: str) -> None:
+        if self.address:
+            self._command(f"DROP DATABASE IF EXISTS {name}")
+        else:
+            for file in self.folder.glob(f"{name}.sqlite3*"):
+                file.unlink()
+
+    def copy(self, name: str, to: str) -> None:
+        """Another database with all that is in the first."""
+        self.drop(to)
+        if self.address:
+            self._command(f"CREATE DATABASE {to} TEMPLATE {name} STRATEGY FILE_COPY")
+        else:
+            copy_sqlite(self.folder / f"{name}.sqlite3", self.folder / f"{to}.sqlite3")
+
+    def settle(self, name: str) -> None:
+        """What the server does by itself after so much was written, now, so that it is not done while we measure."""
+        if self.address:
+            with psycopg.connect(self.url(name), autocommit=True) as conn:
+                conn.execute("VACUUM ANALYZE")
+                conn.execute("CHECKPOINT")
+
+    def _command(self, text: str) -> None:
+        with psycopg.connect(f"{self.address}/postgres", autocommit=True) as conn:
+            conn.execute(text.encode())
+
+
+@contextmanager
+def opened(kind: str, folder: Path) -> Iterator[Store]:
+    """The store of this kind in the folder; a server is started for it, and stopped."""
+    if kind == "sqlite":
+        yield Store(kind, folder)
+        return
+    binaries = postgresql.find_binaries()
+    if binaries is None:
+        raise SystemExit("PostgreSQL is not installed: --database sqlite measures the other one.")
+    home = folder / "postgresql"
+    try:
+        address = postgresql.Cluster(home, binaries, durable=True).start()
+        yield Store(kind, folder, address, int((home / "data" / "postmaster.pid").read_text().split()[0]))
+    finally:
+        postgresql.stop(home)
+
+
+def filled(store: Store, people: int, writers: int) -> str:
+    """The name of a database with so many people, which is there already or is made."""
+    name = f"people_{people}"
+    known = store.folder / f"{store.kind}-{name}.filled"
+    if not known.exists():
+        store.make(name)
+        began = time.perf_counter()
+        _fill_all(store.environment(name), people, writers)
+        store.settle(name)
+        print(f"{store.kind}: {people * FACTS} facts stored in {time.perf_counter() - began:.0f} s", flush=True)
+        known.touch()
+    return name
+
+
+def _fill_all(environment: dict[str, str], people: int, writers: int) -> None:
+    """Fill by several processes, and say now and then how long it will go on."""
+    prepare(environment)
+    step = min(1000, max(PEOPLE_AT_ONCE, people // writers))
+    parts = [(begin, min(begin + step, people)) for begin in range(3 * PEOPLE_AT_ONCE, people, step)]
+    began = told = time.perf_counter()
+    with ProcessPoolExecutor(writers, mp_context=get_context("spawn")) as pool:
+        done = 0
+        for each in as_completed([pool.submit(fill, environment, *part) for part in parts]):
+            each.result()
+            done, now = done + 1, time.perf_counter()
+            if now - told > 10:
+                told, left = now, (now - began) / done * (len(parts) - done)
+                print(f"   {done * 100 // len(parts)} % filled, about {left:.0f} s more", file=sys.stderr, flush=True)
+
+
 # Measuring ---------------------------------------------------------------------------------------------
 
 
-def replay(environment: dict[str, str], processes: int, others: Sequence[int]) -> tuple[float, float, float]:
-    """Seconds, seconds of CPU (of the database too), and megabytes of the largest process, of one replay."""
-    command = [sys.executable, "-m", "hub", "policy", "replay", POLICY, "--processes", str(processes), "--json"]
-    before, began = cpu_of(others), time.perf_counter()
+@dataclass(frozen=True)
+class Cost:
+    """One replay: seconds that passed, seconds of CPU of its processes and of the database's server, megabytes of its
+    largest process in the first fifth of the time and in all of it, and the machine's load meanwhile."""
+
+    seconds: float
+    cpu: float
+    server_cpu: float
+    early_megabytes: float
+    megabytes: float
+    load: float
+
+
+def replay(environment: dict[str, str], processes: int, server: Sequence[int]) -> Cost:
+    """What one replay costs; its own command says on standard error how far it is."""
+    command = [sys.executable, "-m", "hub", "policy", "replay", POLICY, "--processes", str(processes)]
+    before, began = cpu_of(server), time.perf_counter()
     process = subprocess.Popen(command, env=os.environ | environment, cwd=ROOT, stdout=subprocess.PIPE)
-    largest = spent = 0.0
+    sizes, spent, loads = [(began, 0.0)], 0.0, [os.getloadavg()[0]]
     while process.poll() is None:
-        largest, spent = max(largest, memory_of([process.pid])), max(spent, cpu_of([process.pid]))
+        sizes.append((time.perf_counter(), memory_of([process.pid])))
+        spent = max(spent, cpu_of([process.pid]))
+        loads.append(os.getloadavg()[0])
         time.sleep(0.2)
     seconds = time.perf_counter() - began
     if process.returncode:
         raise SystemExit(f"The replay ended with {process.returncode}.")
     assert process.stdout is not None
-    print("  ", orjson.loads(process.stdout.read()), flush=True)
-    return seconds, spent + cpu_of(others) - before, largest
+    print("  ", process.stdout.read().decode().strip(), flush=True)
+    early = max(size for at, size in sizes if at - began <= seconds / 5)
+    largest = max(size for _, size in sizes)
+    return Cost(seconds, spent, cpu_of(server) - before, early, largest, statistics.mean(loads))
 
 
 def recomputation(environment: dict[str, str], facts: int, times: int = 20) -> float:
@@ -235,42 +356,29 @@ def recomputation(environment: dict[str, str], facts: int, times: int = 20) -> f
     return statistics.median(found[1:])
 
 
-def measure(kind: str, environment: dict[str, str], people: int, processes: int) -> None:
-    """Fill, replay twice, and recompute, with one line for each figure."""
-    prepare(environment)
-    cut = range(3 * PEOPLE_AT_ONCE, people, max(PEOPLE_AT_ONCE, people // 64 // PEOPLE_AT_ONCE * PEOPLE_AT_ONCE))
-    began = time.perf_counter()
-    writers = 1 if kind == "sqlite" else processes
-    with ProcessPoolExecutor(writers, mp_context=get_context("spawn")) as pool:
-        for done in [pool.submit(fill, environment, begin, min(begin + cut.step, people)) for begin in cut]:
-            done.result()
-    print(
-        f"{kind}: {people * FACTS} facts of {people} people stored in {time.perf_counter() - began:.0f} s", flush=True
-    )
-    others = server_processes() if kind == "postgresql" else []
-    for what in ("into an empty ledger", "with nothing to write"):
-        seconds, cpu, megabytes = replay(environment, processes, others)
-        facts = people * FACTS
+def measure(store: Store, people: int, processes: int) -> None:
+    """Replay a copy of the filled store twice, and recompute, with one line for each figure."""
+    name = filled(store, people, 1 if store.kind == "sqlite" else processes)
+    store.copy(name, "run")
+    environment, facts = store.environment("run"), people * FACTS
+    server = [] if store.server is None else [store.server]
+    print(f"{store.kind}: two replays of {facts} facts begin", flush=True)
+    print("| people | facts | ledger | facts a second | CPU of the processes | of PostgreSQL | on two free cores that "
+          "would be | largest process, first fifth and all | load |")  # fmt: skip
+    for ledger in ("empty", "nothing to write"):
+        cost = replay(environment, processes, server)
+        free = facts / (cost.cpu + cost.server_cpu) * 2
         print(
-            f"{kind}: replay {what}, {processes} processes: {seconds:.1f} s, {facts / seconds:,.0f} facts a second, "
-            f"{cpu:.1f} s of CPU ({facts / cpu * 2:,.0f} facts a second on two free cores), {megabytes:.0f} MB",
+            f"| {people:,} | {facts:,} | {ledger} | {facts / cost.seconds:,.0f} | {cost.cpu:.1f} s | "
+            f"{cost.server_cpu:.1f} s | {free:,.0f} a second | {cost.early_megabytes:.0f}, {cost.megabytes:.0f} MB | "
+            f"{cost.load:.1f} |",
             flush=True,
         )
     for size in (10, 100, 1000):
-        print(f"{kind}: one recomputation with {size} facts: {recomputation(environment, size):.1f} ms", flush=True)
-
-
-def server_processes() -> list[int]:
-    """The postmaster of the throw-away cluster."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = stat.read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if words[0].endswith(b"/postgres") and any(b"wkmb-bench-" in word for word in words):
-            found.append(int(stat.parent.name))
-    return found
+        print(
+            f"{store.kind}: one recomputation with {size} facts: {recomputation(environment, size):.1f} ms", flush=True
+        )
+    store.drop("run")
 
 
 def main() -> None:
@@ -278,16 +386,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=2000, help="with ten facts each")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "both"), default="postgresql")
+    parser.add_argument("--folder", type=Path, help="where the filled stores stay for the next run")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="wkmb-bench-") as name:
-        for kind, url in databases(Path(name)):
-            if given.database and kind not in given.database:
-                continue
-            home = Path(name) / f"home-{kind}"
-            home.mkdir()
-            environment = {"WKMB_HOME": str(home), "WKMB_DATABASE_URL": url, "WKMB_SECRET_KEY": "b" * 32}
-            measure(kind, environment, given.people, given.processes)
+    with ExitStack() as ending:
+        folder = given.folder or Path(ending.enter_context(tempfile.TemporaryDirectory(prefix="wkmb-bench-")))
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+        for kind in ("sqlite", "postgresql") if given.database == "both" else (given.database,):
+            with opened(kind, folder.resolve()) as store:
+                measure(store, given.people, given.processes)
 
 
 if __name__ == "__main__":
