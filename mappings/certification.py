@@ -41,6 +41,13 @@ REFUSALS = (
     "impossible",  # a time, score or day that cannot be
 )
 
+#: What becomes of what was reported, where it is not refused.
+FATES = (
+    "evidence",  # where the candidate stands rests on it
+    "replaced",  # something later counts in its place: another report, a decision after an appeal, a certificate
+    "heard",  # the appeal was heard: the stage is judged again
+)
+
 _ADL = "http://adlnet.gov/expapi/verbs/"
 
 #: What the verbs of a certification decide (REGULATION, "xAPI words"); None: the result says it.
@@ -276,10 +283,16 @@ def scheme_of(statement: Mapping[str, Any], schemes: Iterable[Scheme]) -> tuple[
     where only the scheme is named."""
     named = list(_activities(statement))
     for scheme in schemes:
-        stages = [scheme.activities[iri] for iri in named if iri in scheme.activities]
+        stages = [stage for iri in named if (stage := _stage_of(scheme, iri)) is not None]
         if stages:
             return scheme, next(filter(None, stages), "")
     return None
+
+
+def _stage_of(scheme: Scheme, iri: str) -> str | None:
+    """The stage that an activity is. One that the scheme does not have is named too, so that it is refused as that."""
+    own = f"{activity_of(scheme.name)}:"
+    return scheme.activities.get(iri, iri.removeprefix(own) if iri.startswith(own) else None)
 
 
 def _activities(statement: Mapping[str, Any]) -> Iterator[str]:
@@ -382,6 +395,18 @@ def judge(
             standings.append(standing)
     found = _certification(scheme, standings, hearing.refused(counting), timezone)
     return _certified(scheme, candidate, found, certificates, timezone)
+
+
+def fate_of(found: Certification, told: Report | Appeal | Certificate | Refused) -> str:
+    """What became of one thing that was reported, in the certification that it led to: a code of `FATES` or `REFUSALS`.
+
+    What one unit rests on is evidence, whatever another unit refuses of it.
+    """
+    used = {statement for stage in found.stages for statement in stage.evidence}
+    if told.statement in used or (found.certificate is not None and told.statement == found.certificate.statement):
+        return "evidence"
+    reason = next((each.reason for each in found.refused if each.statement == told.statement), None)
+    return reason or ("heard" if isinstance(told, Appeal) else "replaced")
 
 
 def _certified(

@@ -35,6 +35,7 @@ CODES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "certification_decision": certification.DECISIONS,
         "certification_method": certification.METHODS,
         "certification_refusal": certification.REFUSALS,
+        "certification_fate": certification.FATES,
         "competency_standing": competencies.STANDINGS,
     }
 )

@@ -190,9 +190,8 @@ def statement(path: models.StatementPath) -> flask.Response:
         found = audit.explain_statement(conn, hub, path.statement_id)
     if found is None:
         raise NotFound("unknown_statement", "There is no statement with this id.")
-    counted = found.code == "counted"
     outcome = models.StatementOutcome(
-        outcome="counted" if counted else "not_counted",
+        outcome="counted" if found.is_counted else "not_counted",
         reason=models.ReasonAnswer(code=found.code, detail=dict(found.detail)),
         entries=[each.id for each in found.entries],
     )

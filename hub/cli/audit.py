@@ -15,7 +15,7 @@ from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.jp import entry_value
 from hub.cli.learner import find
 from hub.jp import audit as auditing
-from hub.jp.audit import EntryExplained, Evidence, Finding, Origin, StatementExplained
+from hub.jp.audit import Assessment, EntryExplained, Evidence, Finding, Origin, StatementExplained
 from hub.jp.ledger import Entry
 from hub.operations.logs import mask
 from mappings.rules import jp_text
@@ -131,7 +131,16 @@ def _statement_lines(found: StatementExplained) -> list[str]:
     detail = "".join(f", {name}: {value}" for name, value in found.detail.items())
     who = f"{found.learner.name} ({found.learner.nip})" if found.learner else "nobody's"
     lines = [*_evidence_lines(found.evidence), f"whose: {who}", f"outcome: {found.code}{detail}"]
+    if found.assessment is not None:
+        lines.append(_assessment_line(found.assessment))
     return [*lines, *(f"entry {entry.id}: {jp_text(entry.centi_jp)} JP{_state(entry)}" for entry in found.entries)]
+
+
+def _assessment_line(found: Assessment) -> str:
+    candidate = f"{found.candidate.name} ({found.candidate.nip})" if found.candidate else "nobody known"
+    stage = f", stage {found.stage.name}" if found.stage else ""
+    standing = f", stands {found.found.standing}" if found.found else ""
+    return f"certification {found.scheme.name}{stage} of {candidate}: {found.fate}{standing}"
 
 
 def _state(entry: Entry) -> str:
@@ -205,7 +214,19 @@ def _statement_value(found: StatementExplained) -> dict[str, Any]:
         "learner": {"nip": found.learner.nip, "name": found.learner.name} if found.learner else None,
         "outcome": found.code,
         "detail": dict(found.detail),
+        "certification": _assessment_value(found.assessment) if found.assessment else None,
         "entries": [entry_value(entry) for entry in found.entries],
+    }
+
+
+def _assessment_value(found: Assessment) -> dict[str, Any]:
+    candidate = found.candidate
+    return {
+        "scheme": found.scheme.name,
+        "stage": found.stage.name if found.stage else None,
+        "candidate": {"nip": candidate.nip, "name": candidate.name} if candidate else None,
+        "fate": found.fate,
+        "standing": found.found.standing if found.found else None,
     }
 
 

@@ -11,7 +11,7 @@ evaluates them again.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -27,6 +27,7 @@ from hub.jp.ledger import Entry
 from hub.jp.policies import PolicyUnknown
 from hub.jp.recognition import Observed, Surroundings
 from hub.learning import needs, undertakings
+from hub.learning.undertakings import CERTIFICATION, Told
 from hub.people import identity, learners
 from hub.people.learners import Learner
 from hub.runtime import Hub
@@ -34,9 +35,10 @@ from hub.systems import sync
 from hub.systems.sync_tables import connector_runs
 from hub.tables import course_versions, courses, credentials, deployments, enrollments, launches, scores, tools
 from lrs import query, statements
-from lrs.agents import Identifier, identifier
+from lrs.agents import Identifier, agent_key, identifier
 from lrs.query import Stored
 from lrs.tables import statement_ids
+from mappings.certification import Certification, Scheme, Stage, candidate_of, fate_of, scheme_of
 from mappings.course import Course, CourseError
 from mappings.evaluate import Outcome, outcome_of
 from mappings.facts import Fact, NotAFact
@@ -45,8 +47,8 @@ from mappings.rules import jp_text
 
 T = TypeVar("T")
 
-#: What a statement comes to whose actor is nobody's.
-UNRESOLVED = "unresolved"
+#: What a statement comes to on which an hour rests, and one whose actor is nobody's.
+COUNTED, UNRESOLVED = "counted", "unresolved"
 
 
 # How a statement came ----------------------------------------------------------------------------------
@@ -145,8 +147,31 @@ class EntryExplained:
 
 
 @dataclass(frozen=True, slots=True)
+class Assessment:
+    """What a statement says of a certification, and what became of that.
+
+    ``fate``: a code of `mappings.certification.FATES` or ``REFUSALS``; `UNRESOLVED` where nobody knows yet who the
+    candidate is. ``found``: where she stands now.
+    """
+
+    scheme: Scheme
+    stage: Stage | None
+    told: Told
+    fate: str
+    candidate: Learner | None = None
+    assessor: Learner | None = None
+    found: Certification | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it changed where the candidate stands."""
+        return self.fate in ("evidence", "heard")
+
+
+@dataclass(frozen=True, slots=True)
 class StatementExplained:
-    """A statement with what it came to. ``target``: what it voids, where it is a voiding one."""
+    """A statement with what it came to. ``target``: what it voids, where it is a voiding one. ``assessment``: what it
+    says of a certification, where it is about one."""
 
     evidence: Evidence
     actor: Identifier | None
@@ -155,6 +180,7 @@ class StatementExplained:
     outcome: Outcome | None
     entries: tuple[Entry, ...]
     target: UUID | None
+    assessment: Assessment | None = None
 
     @property
     def stored(self) -> Stored:
@@ -163,17 +189,28 @@ class StatementExplained:
 
     @property
     def code(self) -> str:
-        """Why it counts or not: a code of "reason" or "outcome" in `mappings.codes`, or `UNRESOLVED`."""
+        """Why it counts or not: a code of "reason" or "outcome" in `mappings.codes`, or `UNRESOLVED`; of what is said
+        of a certification and of no course, `CERTIFICATION` and what became of it."""
         if isinstance(self.reading, NotAFact):
-            return self.reading.reason
+            return f"{CERTIFICATION}_{self.assessment.fate}" if self.assessment else self.reading.reason
         return self.outcome.code if self.outcome else UNRESOLVED
 
     @property
     def detail(self) -> Mapping[str, str]:
         """The values that belong to the code."""
         if isinstance(self.reading, NotAFact):
-            return self.reading.detail
+            return self.reading.detail if self.assessment is None else _assessed(self.assessment)
         return self.outcome.detail if self.outcome else {}
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether an hour rests on it, or where somebody stands in a certification."""
+        return self.code == COUNTED or (self.assessment is not None and self.assessment.is_counted)
+
+
+def _assessed(found: Assessment) -> Mapping[str, str]:
+    stage = {"stage": found.stage.name} if found.stage else {}
+    return {"scheme": found.scheme.name, **stage, **({"standing": found.found.standing} if found.found else {})}
 
 
 # Explaining --------------------------------------------------------------------------------------------
@@ -208,7 +245,8 @@ def explain_statement(conn: sa.Connection, hub: Hub, statement_id: UUID) -> Stat
         return None
     around = recognition.surroundings(conn, hub)
     evidence = _evidence(conn, stored, around)
-    reading = recognition.observe(hub, stored, around).reading
+    observed = recognition.observe(hub, stored, around)
+    reading = observed.reading
     owner = identity.learner_of(conn, stored.actor_key)
     return StatementExplained(
         evidence=evidence,
@@ -218,7 +256,35 @@ def explain_statement(conn: sa.Connection, hub: Hub, statement_id: UUID) -> Stat
         outcome=_outcome(conn, hub, owner, reading, around) if owner and isinstance(reading, Fact) else None,
         entries=_resting_on(conn, statement_id),
         target=_target(evidence.statement),
+        assessment=_assessment(conn, hub, observed, around),
     )
+
+
+def _assessment(conn: sa.Connection, hub: Hub, each: Observed, around: Surroundings) -> Assessment | None:
+    """What a statement says of a certification; None where it says nothing of one, or was voided."""
+    named = scheme_of(each.observation.statement, around.schemes)
+    told = undertakings.report_of(conn, hub, each.observation, *named) if named else None
+    if named is None or told is None:
+        return None
+    scheme, stage = named
+    about = candidate_of(each.observation.statement)
+    who = identifier(about) if about else None
+    candidate = identity.learner_of(conn, agent_key(who) if who else each.stored.actor_key)
+    seen = Assessment(scheme, scheme.stage(stage), told, UNRESOLVED, assessor=_assessor(conn, told))
+    if candidate is None:
+        return seen
+    observed = recognition.observations(conn, hub, candidate, around)
+    reported = [*observed, *recognition.assessed(conn, hub, candidate, around)]
+    heard = [one for _scheme, listed in undertakings.reports_of(conn, hub, candidate, reported, (scheme,))
+             for one in listed]  # fmt: skip
+    found = undertakings.certification_of(hub, candidate, scheme, heard)
+    return replace(seen, fate=fate_of(found, told), candidate=learners.find(conn, candidate), found=found)
+
+
+def _assessor(conn: sa.Connection, told: Told) -> Learner | None:
+    """Who judged, where the hub knows her."""
+    name = getattr(told, "assessor", "")
+    return _read(name, UUID, partial(learners.find, conn)) if name else None
 
 
 def _outcome(conn: sa.Connection, hub: Hub, learner: UUID, fact: Fact, around: Surroundings) -> Outcome:
@@ -353,8 +419,9 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 # Listing -----------------------------------------------------------------------------------------------
 
 #: What a statement of a list comes to: an hour rests on it, or it is evidence on which none rests (yet). Else
-#: `UNRESOLVED`, or the reason why it is no evidence. What exactly is still missing, the statement's own page says.
-COUNTED, EVIDENCE = "counted", "evidence"
+#: `UNRESOLVED`, `CERTIFICATION`, or the reason why it is no evidence. What exactly is still missing, or what became of
+#: it in a certification, the statement's own page says.
+EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -379,11 +446,18 @@ def outline(conn: sa.Connection, hub: Hub, page: Sequence[Stored]) -> tuple[Outl
         learner = people.get(actor.learner) if actor is not None and actor.learner is not None else None
         reading = recognition.observe(hub, stored, around).reading
         if isinstance(reading, NotAFact):
-            found.append(Outlined(stored, learner, reading.reason, reading.detail))
+            found.append(Outlined(stored, learner, _no_fact(stored, reading, around), reading.detail))
         else:
             code = COUNTED if stored.id in counted else EVIDENCE if learner else UNRESOLVED
             found.append(Outlined(stored, learner, code, {}))
     return tuple(found)
+
+
+def _no_fact(stored: Stored, reading: NotAFact, around: Surroundings) -> str:
+    """Why a statement of a list is no evidence for a course, or that it is about a certification instead."""
+    is_about_none = reading.reason == "unknown_course"
+    named = scheme_of(recognition.parse(stored.payload), around.schemes) if is_about_none else None
+    return CERTIFICATION if named else reading.reason
 
 
 # Handing out ---------------------------------------------------------------------------------------------------

@@ -210,15 +210,19 @@ def reports_of(
         found = scheme_of(statement, schemes)
         if found is not None:
             about.setdefault(found[0].name, (found[0], []))[1].append((each.observation, found[1]))
-    vocabulary = hub.policies.vocabulary("default")
     return [
         (scheme, [
             told
             for observation, stage in listed
-            if (told := read_report(observation, scheme, stage, vocabulary, _assessor(conn, observation)))
+            if (told := report_of(conn, hub, observation, scheme, stage))
         ])
         for _name, (scheme, listed) in sorted(about.items())
     ]  # fmt: skip
+
+
+def report_of(conn: sa.Connection, hub: Hub, observation: Observation, scheme: Scheme, stage: str) -> Told | None:
+    """What one statement says of a scheme's stage; None where its verb says nothing about a certification."""
+    return read_report(observation, scheme, stage, hub.policies.vocabulary("default"), _assessor(conn, observation))
 
 
 def _is_by(conn: sa.Connection, learner: UUID, each: Observed) -> bool:

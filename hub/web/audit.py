@@ -31,10 +31,11 @@ from hub.runtime import Hub, current
 from hub.statements import columns, exports, search
 from hub.statements.search import Search
 from hub.systems import institutions
-from hub.web import files, layout, texts, words
+from hub.web import certifications, development_texts, files, layout, texts, words
 from hub.web.statements import Sketch, sketch
 from lrs import query
 from lrs.agents import agent_key
+from mappings.facts import NotAFact
 from mappings.rules import jp_text
 
 pages = flask.Blueprint("audit", __name__, url_prefix="/audit")
@@ -199,7 +200,10 @@ def statement(statement_id: UUID) -> ResponseReturnValue:
         identity=known,
         titles=titles,
         outcome=_outcome(found),
-        is_counted=found.code == "counted",
+        is_counted=found.is_counted,
+        assessment=found.assessment,
+        title=certifications.title,
+        says=development_texts,
         readable=files.readable(found.stored.payload),
         raw=found.stored.payload.decode("utf-8", errors="replace"),
         score_body=_score_body(found.evidence),
@@ -227,6 +231,8 @@ def _no_statement(statement_id: UUID) -> NotFound:
 def _outcome(found: audit.StatementExplained) -> str:
     if found.code == audit.UNRESOLVED:
         return str(_("It would be evidence, but nobody knows yet whose this actor is."))
+    if found.assessment is not None and isinstance(found.reading, NotAFact):
+        return development_texts.certification_fate(found.assessment.fate)
     return words.outcome(found.code, found.detail)
 
 

@@ -111,6 +111,22 @@ def certification_refusals() -> dict[str, str]:
     }
 
 
+def certification_fates() -> dict[str, str]:
+    """What became of a report that is not refused (`mappings.certification.FATES`)."""
+    return {
+        "evidence": _("It counts for the certification: where the candidate stands rests on it."),
+        "replaced": _("It counted for the certification until something later took its place: another report of the "
+                      "stage, a decision after an appeal, or a certificate."),
+        "heard": _("The appeal was heard: the stage is judged again."),
+    }  # fmt: skip
+
+
+def certification_fate(code: str) -> str:
+    """What became of a report: it counts, was replaced, is refused, or waits until the candidate is known."""
+    unresolved = _("It would count for the certification, but nobody knows yet who the candidate is.")
+    return str(({"unresolved": unresolved} | certification_refusals() | certification_fates())[code])
+
+
 # Competencies ----------------------------------------------------------------------------------------------
 
 

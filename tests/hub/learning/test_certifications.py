@@ -111,6 +111,42 @@ def test_nobody_assesses_herself_and_only_the_right_source_counts(panel: Panel) 
     }
 
 
+def test_each_statement_is_explained_by_what_became_of_it(panel: Panel) -> None:
+    whole = panel.whole()
+    first = panel.told("passed", TEST, 0, result={"score": {"raw": 75, "max": 100}})
+    early = panel.judged("interviewed", INTERVIEW, 1, "p1", result={"success": True})
+    other, by_the_way = panel.told("failed", TEST, 4), panel.told("failed", "singing", 5)
+    nobodys = panel.judged("reviewed", PORTFOLIO, 6, "p1", result={"success": True})
+    nobodys["context"]["team"]["member"] = [by("99")]
+    voided = panel.told("failed", TEST, 7)
+    panel.world.receive(first, early, nobodys, by_the_way, voided, *whole, owner=BKN)
+    panel.world.receive(other)
+    panel.world.receive(voiding(voided["id"]), owner=BKN)
+    panel.world.settle()
+
+    with panel.world.db.read() as conn:
+        seen = [
+            audit.explain_statement(conn, panel.world.hub, UUID(said["id"]))
+            for said in (*whole, first, early, other, by_the_way, nobodys, voided)
+        ]
+
+    told = [(each.code, each.is_counted) for each in seen if each is not None]
+    assert told == [
+        *[("certification_evidence", True)] * 4,
+        ("certification_replaced", False),
+        ("certification_before_its_turn", False),
+        ("certification_wrong_source", False),
+        ("certification_unknown_stage", False),
+        ("certification_unresolved", False),
+        ("voided", False),
+    ]
+    reviewed = seen[1]
+    assert reviewed is not None
+    assert reviewed.assessment is not None
+    assert reviewed.assessment.candidate == panel.budi
+    assert reviewed.detail == {"scheme": NAME, "stage": PORTFOLIO, "standing": "competent"}
+
+
 def test_who_assesses_others_has_no_certification_from_it(panel: Panel) -> None:
     panel.walk()
     panel.world.settle()

@@ -60,3 +60,23 @@ def test_an_auditor_opens_the_evidence_and_a_candidate_appeals(panel: Panel) -> 
     assert auditor.get("/certifications?nip=1").status_code == 404
     assert appealed.status_code == 303
     assert "in progress" in words_of(budi.get("/certifications"))
+
+
+def test_an_auditor_reads_what_became_of_an_assessor_s_statement(panel: Panel) -> None:
+    """In the list and on its own page it is a certification's, and never a course that is not in the catalogue."""
+    auditor = person(panel.world, "auditor", create_app(panel.world.hub))
+    panel.record("cognitive-test", score=800_000)
+    panel.record("portfolio-review", panel.boss, decision="competent")
+    panel.world.settle()
+    found = panel.found()
+    assert found is not None
+    [reviewed] = found.stages[1].evidence
+
+    page = words_of(auditor.get(f"/audit/statements/{reviewed}"))
+    listed = words_of(auditor.get("/audit/statements"))
+
+    assert "Counted It counts for the certification: where the candidate stands rests on it." in page
+    assert "Stage Portfolio review Candidate Budi Assessor Atasan Decision competent Stands now in progress" in page
+    assert f"/certifications?nip={panel.budi.nip}" in auditor.get(f"/audit/statements/{reviewed}").text
+    assert "certification open it to see what became of it" in listed
+    assert "not in the catalogue" not in page + listed

@@ -34,6 +34,7 @@ FAMILIES = {
     "certification_decision": development_texts.certification_decisions,
     "competency_standing": development_texts.competency_standings,
     "certification_refusal": development_texts.certification_refusals,
+    "certification_fate": development_texts.certification_fates,
 }
 CODES = {**mappings_codes.CODES, "rtl_step": mappings_codes.CODES["rtl_state"]}
 
