@@ -5,7 +5,8 @@ that runs on both; whatever differs (how a transaction begins, conflict clauses,
 is here.
 
 The one transaction rule: a function takes ``conn`` and never begins, commits or rolls back, or it takes
-``db`` and opens exactly one transaction with `Database.read`, `Database.write` or `Database.run`.
+``db`` and opens exactly one transaction with `Database.read`, `Database.write`, `Database.run` or
+`Database.run_together`.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lrs.errors import NoPartition
+from lrs.together import Together
 
 T = TypeVar("T")
 
@@ -125,6 +127,7 @@ class Database:
             self._reader = _sqlite_engine(self.url, pool_size, query_only=True)
         else:
             self._writer = self._reader = _postgresql_engine(self.url, pool_size)
+        self._together = Together(self.write)
         self._snapshots = self._reader.execution_options(wkmb_begin="snapshot")
         self._singles = self._reader.execution_options(wkmb_begin="nothing")
 
@@ -194,18 +197,19 @@ class Database:
 
         ``work`` must therefore have no effect beside the database.
         """
-        try:
-            with self.write() as conn:
-                return work(conn)
-        except sa.exc.DBAPIError as error:
-            if not _worth_repeating(error):
-                raise
-        for attempt in stamina.retry_context(
-            on=_worth_repeating, attempts=8, timeout=60, wait_initial=0.01, wait_max=1.0
-        ):
-            with attempt, self.write() as conn:
-                return work(conn)
-        raise AssertionError("retry_context always returns or raises")
+        return _repeated(lambda: self._run_alone(work))
+
+    def run_together(self, work: Callable[[Connection], T]) -> T:
+        """`run`, where the transaction may be shared with others of this process who write at the same time.
+
+        Each is taken back alone where it fails (`lrs.together`). For what is written often; ``work`` may keep nothing
+        in memory of what it reads, since another one may have written it and the commit may fail.
+        """
+        return _repeated(lambda: self._together.run(work)) if self.is_sqlite else self.run(work)
+
+    def _run_alone(self, work: Callable[[Connection], T]) -> T:
+        with self.write() as conn:
+            return work(conn)
 
     def first_value(self, conn: Connection, query: str) -> Any:
         """The first column of the first row of a constant query, by the driver's own call: a tenth of the cost.
@@ -316,6 +320,18 @@ def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
         driver.read_only = True if kind == "snapshot" else None
 
     return engine
+
+
+def _repeated(do: Callable[[], T]) -> T:
+    try:
+        return do()
+    except sa.exc.DBAPIError as error:
+        if not _worth_repeating(error):
+            raise
+    for attempt in stamina.retry_context(on=_worth_repeating, attempts=8, timeout=60, wait_initial=0.01, wait_max=1.0):
+        with attempt:
+            return do()
+    raise AssertionError("retry_context always returns or raises")
 
 
 def _worth_repeating(error: Exception) -> bool:

@@ -53,6 +53,10 @@ _SET_FLOOR = (
 )
 
 
+_LOWEST_FLOOR = sa.select(sa.func.min(floors.c.floor).label("lowest")).where(
+    floors.c.floor.is_not(None), floors.c.lease_until > sa.bindparam("now")
+)
+
 _LAST = str(
     sa.select(sa.func.max(statement_index.c.seq))
     .where(statement_index.c.dim == ALL)
@@ -184,11 +188,8 @@ class Sequence:
                 return present
             with self._db.read() as conn:
                 return min(present, stored_at(self._last_committed(conn)))
-        with self._db.read() as conn:
-            lowest = conn.execute(
-                sa.select(sa.func.min(floors.c.floor)).where(floors.c.floor.is_not(None), floors.c.lease_until > now)
-            ).scalar()
-        return present if lowest is None else min(present, stored_at(lowest))
+        found = self._db.first(_LOWEST_FLOOR, {"now": now})
+        return present if found is None or found.lowest is None else min(present, stored_at(found.lowest))
 
     def take(self, conn: sa.Connection, count: int) -> list[int]:
         """See `Ticket.take`, which only a write that was announced has."""

@@ -72,9 +72,9 @@ def _assessed(conn: sa.Connection, saved: Saved) -> set[int]:
 
 
 def accept(hub: Hub, prepared: Sequence[Prepared], data: Mapping[str, bytes] | None = None) -> Saved:
-    """`store` in a transaction of its own."""
+    """`store` in a transaction that is committed with those of whoever writes at the same time."""
     with hub.sequence.writing() as ticket:
-        return hub.db.run(lambda conn: store(conn, prepared, ticket, data, now=hub.clock(), new_id=hub.new_id))
+        return hub.db.run_together(lambda conn: store(conn, prepared, ticket, data, now=hub.clock(), new_id=hub.new_id))
 
 
 def wake(conn: sa.Connection, actor_keys: Iterable[int], *, now: datetime, new_id: Callable[[], UUID]) -> None:

@@ -552,7 +552,7 @@ def _document_resource(open_context: Opener, *named_by: str) -> dict[str, Resour
         condition = _condition(call, required=required, required_for_new=not is_state and not call.is_2)
         content_type = call.headers.get("content-type", "application/octet-stream")
         _refuse_bad_json(call)
-        hub.db.run(
+        hub.db.run_together(
             lambda conn: documents.put_document(
                 conn,
                 context,
@@ -568,7 +568,7 @@ def _document_resource(open_context: Opener, *named_by: str) -> dict[str, Resour
     def post(hub: Services, call: Call, caller: Caller) -> flask.Response:
         context, name = _named(call, caller)
         content_type = call.headers.get("content-type", "application/octet-stream")
-        hub.db.run(
+        hub.db.run_together(
             lambda conn: documents.merge_document(
                 conn,
                 context,
@@ -585,10 +585,10 @@ def _document_resource(open_context: Opener, *named_by: str) -> dict[str, Resour
         if is_state and "stateId" not in call.parameters:
             call.allow(*named_by)
             context, _ = open_context(call, caller)
-            hub.db.run(lambda conn: documents.delete_documents(conn, context))
+            hub.db.run_together(lambda conn: documents.delete_documents(conn, context))
         else:
             context, name = _named(call, caller)
-            hub.db.run(lambda conn: documents.delete_document(conn, context, name, condition=_condition(call)))
+            hub.db.run_together(lambda conn: documents.delete_document(conn, context, name, condition=_condition(call)))
         return _nothing()
 
     def _named(call: Call, caller: Caller) -> tuple[Context, str]:

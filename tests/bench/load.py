@@ -55,7 +55,7 @@ def some_statement(rng: random.Random, now: datetime) -> dict[str, Any]:
         "verb": {"id": f"http://adlnet.gov/expapi/verbs/{verb}", "display": {"en-US": verb, "id-ID": verb}},
         "object": {
             "objectType": "Activity",
-            "id": f"{url}/modul/{rng.randrange(MODULES)}",
+            "id": f"{url}/modul/{_skewed(rng, MODULES)}",
             "definition": {
                 "name": {"id-ID": f"{title} - modul", "en-US": f"Course {course} module"},
                 "description": {"id-ID": f"Modul dari pelatihan {title} bagi aparatur sipil negara"},

@@ -1,102 +1,153 @@
-"""Two transactions at once: neither a void nor a reference nor an id is missed between them."""
+"""Group commit: who waits is committed together, fails alone, and hears of success after the commit."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from lrs import agents
-from lrs.errors import Conflict
-from lrstest import BUDI, Store, reference, statement
-from wkmbtest.databases import LANES
+from lrs.together import Together, _Waiting
 
-# Few, because PostgreSQL takes a second to see that two transactions wait for each other.
-ROUNDS = 6
+Work = Callable[[sa.Connection], Any]
 
 
-@pytest.fixture(params=LANES)
-def database_kind(request: pytest.FixtureRequest) -> str:
-    """Partitioned too."""
-    return str(request.param)
+class Store:
+    """A table of numbers, whose transactions wait at their begin until they are let go."""
+
+    def __init__(self) -> None:
+        self._engine = sa.create_engine(
+            "sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False, "isolation_level": None}
+        )
+        self.commits = 0
+        self.breaks = False
+        self.go = threading.Event()
+        self.together = Together(self.transaction)
+        with self._engine.connect() as conn:
+            conn.exec_driver_sql("CREATE TABLE numbers (number INTEGER)")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        self.go.wait(10)
+        with self._engine.connect() as conn:
+            conn.exec_driver_sql("BEGIN")
+            try:
+                yield conn
+                if self.breaks:
+                    raise OSError("the disk is full")
+            except BaseException:
+                if conn.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+                    conn.exec_driver_sql("ROLLBACK")
+                raise
+            conn.exec_driver_sql("COMMIT")
+            self.commits += 1
+
+    def all_at_once(self, *works: Work) -> list[Future[Any]]:
+        """Let every work come while the first waits to begin; what became of each."""
+        with ThreadPoolExecutor(len(works)) as pool:
+            futures = [pool.submit(self.together.run, each) for each in works]
+            while len(self.together._waiting) < len(works):
+                pass
+            self.go.set()
+        return futures
+
+    def numbers(self) -> list[int]:
+        with self._engine.connect() as conn:
+            return [row[0] for row in conn.exec_driver_sql("SELECT number FROM numbers ORDER BY number")]
 
 
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """Start all of them in the same moment; what each gave, or the refusal it raised."""
-    start = threading.Barrier(len(works))
+def adding(number: int, *, fails: bool = False) -> Work:
+    def work(conn: sa.Connection) -> int:
+        conn.exec_driver_sql(f"INSERT INTO numbers VALUES ({number})")
+        if fails:
+            raise ValueError(number)
+        return number * 10
 
-    def run(work: Callable[[], Any]) -> Any:
-        start.wait()
-        try:
-            return work()
-        except Conflict as refusal:
-            return refusal
-
-    with ThreadPoolExecutor(len(works)) as pool:
-        return list(pool.map(run, works))
+    return work
 
 
-def test_a_target_and_its_void_find_each_other(lrs: Store) -> None:
-    for _ in range(ROUNDS):
-        target = statement()
-        void = reference(target["id"], "voided")
-
-        at_once(lambda target=target: lrs.save(target), lambda void=void: lrs.save(void))
-
-        stored = lrs.get(target["id"])
-        assert stored is not None
-        assert str(stored.voided_by) == void["id"]
-        assert target["id"] not in lrs.find(limit=10)
+@pytest.fixture
+def store() -> Iterator[Store]:
+    made = Store()
+    yield made
+    made._engine.dispose()
 
 
-def test_a_chain_that_comes_at_once_is_found_from_its_end(lrs: Store) -> None:
-    budi = agents.identifier(BUDI)
-    wanted: set[str] = set()
-    for _ in range(ROUNDS):
-        target = statement(actor=BUDI)
-        first = reference(target["id"])
-        second = reference(first["id"])
-        third = reference(second["id"])
+def test_all_who_wait_are_committed_once_and_each_gets_what_its_work_gave(store: Store) -> None:
+    futures = store.all_at_once(*map(adding, range(5)))
 
-        at_once(*(lambda each=each: lrs.save(each) for each in (target, first, second, third)))
-
-        wanted |= {each["id"] for each in (target, first, second, third)}
-    assert set(lrs.find(agent=budi, limit=1000)) == wanted
+    assert [each.result() for each in futures] == [0, 10, 20, 30, 40]
+    assert store.numbers() == [0, 1, 2, 3, 4]
+    assert store.commits == 1
 
 
-def test_a_reference_that_is_voided_while_its_target_comes_stays_off_the_lists(lrs: Store) -> None:
-    for _ in range(ROUNDS):
-        target = statement(actor=BUDI)
-        referring = reference(target["id"])
-        lrs.save(referring)
-        void = reference(referring["id"], "voided")
+def test_a_failure_takes_back_its_own_work_alone(store: Store) -> None:
+    futures = store.all_at_once(adding(1), adding(2, fails=True), adding(3))
 
-        at_once(lambda target=target: lrs.save(target), lambda void=void: lrs.save(void))
-
-        assert referring["id"] not in lrs.find(agent=agents.identifier(BUDI), limit=1000)
-        assert void["id"] in lrs.find(agent=agents.identifier(BUDI), limit=1000)
+    assert store.numbers() == [1, 3]
+    assert [type(each.exception()) for each in futures] == [type(None), ValueError, type(None)]
 
 
-@pytest.mark.parametrize("same", [True, False])
-def test_one_id_is_stored_once(lrs: Store, same: bool) -> None:
-    for _ in range(ROUNDS):
-        given = statement(result={"response": "0"})
-        others = [given if same else {**given, "result": {"response": str(number)}} for number in range(4)]
+def test_nobody_hears_of_success_where_the_commit_failed_and_the_next_ones_go_on(store: Store) -> None:
+    store.breaks = True
+    futures = store.all_at_once(adding(1), adding(2), adding(3, fails=True))
+    store.breaks = False
 
-        results = at_once(*(lambda each=each: lrs.save(statement(), each) for each in others))
-
-        refused = [each for each in results if isinstance(each, Conflict)]
-        stored = [each for each in results if not isinstance(each, Conflict)]
-        assert len(refused) == (0 if same else 3)
-        assert sum(len(each.repeated) == 0 for each in stored) == 1
+    assert [type(each.exception()) for each in futures] == [OSError, OSError, OSError]
+    assert store.numbers() == []
+    assert store.together.run(adding(4)) == 40
+    assert store.numbers() == [4]
 
 
-def test_batches_over_the_same_ids_do_not_deadlock_for_ever(lrs: Store) -> None:
-    batch = [statement() for _ in range(20)]
+def test_where_the_database_took_back_everything_all_hear_why(store: Store) -> None:
+    def roll_back(conn: sa.Connection) -> None:
+        conn.exec_driver_sql("ROLLBACK")  # As SQLite itself does when its disk is full.
+        raise OSError("the disk is full")
 
-    results = at_once(*(lambda n=n: lrs.save(*(batch if n % 2 else batch[::-1])) for n in range(4)))
+    futures = store.all_at_once(adding(1), roll_back, adding(2))
 
-    assert sum(len(each.new) for each in results) == 20
+    assert [type(each.exception()) for each in futures] == [OSError, OSError, OSError]
+    assert store.numbers() == []
+
+
+class Interrupted(_Waiting):
+    def wait(self) -> None:
+        raise KeyboardInterrupt
+
+
+def test_who_is_interrupted_while_it_waits_leaves_nobody_waiting(store: Store) -> None:
+    first, second = Interrupted(adding(1)), _Waiting(adding(2))
+    store.together._waiting, store.together._is_led, first.is_next = [first, second], True, True
+
+    with pytest.raises(KeyboardInterrupt):
+        store.together._wait(first)
+
+    assert second.is_next
+    assert store.together._waiting == [second]
+
+
+def test_work_is_done_in_the_context_of_whose_it_is(store: Store) -> None:
+    request: ContextVar[str] = ContextVar("request")
+
+    def run(name: str) -> str:
+        request.set(name)
+        return store.together.run(lambda _: request.get())
+
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(run, str(number)) for number in range(4)]
+        store.go.set()
+
+    assert [each.result() for each in futures] == ["0", "1", "2", "3"]
+
+
+def test_many_threads_lose_nothing(store: Store) -> None:
+    store.go.set()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: store.together.run(adding(number)), range(400)))
+
+    assert store.numbers() == list(range(400))
