@@ -11,8 +11,11 @@ from hub.web import (
     certifications,
     comparison,
     competencies,
+    courses,
     employee,
+    identities,
     layout,
+    people,
     picking,
     platforms,
     policies,
@@ -29,6 +32,6 @@ def register(app: flask.Flask) -> None:
     layout.register(app)
     for each in (
         session, employee, catalogue, rtl, certifications, competencies, transcripts, verify, reports, comparison,
-        policies, platforms, admin, picking, audit,
+        policies, platforms, admin, picking, courses, identities, people, audit,
     ):  # fmt: skip
         app.register_blueprint(each.pages)

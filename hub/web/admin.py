@@ -1,4 +1,4 @@
-"""The administrator's pages: which systems are connected and how they do, who an unknown actor is, courses and people.
+"""The administrator's systems: which are connected and how they do, adding one, and the parts that it consists of.
 
 Every change is one transaction with its line in the journal, and every switch can be switched back from where it was
 switched. A secret is shown once, in the answer to the form that made it: it is in no address, cookie or log.
@@ -7,11 +7,9 @@ switched. A secret is shown once, in the answer to the form that made it: it is 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import flask
 import sqlalchemy as sa
@@ -23,22 +21,12 @@ from connectors.external_lrs import VERSIONS
 from hub import journal
 from hub.access import accounts
 from hub.errors import HubError, NotFound
-from hub.jp import recognition
-from hub.jp.recognition import Behind, Surroundings
-from hub.learning import catalogue
-from hub.lti import drafts, refusals, registering
-from hub.people import identity, learners
-from hub.people.identity import Description, Identity
-from hub.people.learners import Learner
-from hub.rows import is_nip
+from hub.lti import refusals, registering
 from hub.runtime import Hub, current
 from hub.systems import completions, connections, pulls, registry, sync
 from hub.systems.registry import Connector, Credential, NewTool, Tool
-from hub.web import admin_forms, files, layout, systems
-from hub.web.statements import Sketch, sketch
-from lrs import query
-from lrs.agents import Identifier
-from mappings.course import COLUMNS, Problem
+from hub.web import admin_forms, files, systems
+from mappings.course import Problem
 from mappings.shipped import VOCABULARIES
 
 pages = flask.Blueprint("admin", __name__, url_prefix="/admin")
@@ -56,6 +44,25 @@ def by() -> str:
     """Who asks, for the journal."""
     session = accounts.current()
     return session.username if session else ""
+
+
+def show_problems(what: str, found: tuple[Problem, ...], back: str) -> ResponseReturnValue:
+    """Everything that is wrong with a file; nothing of it was applied."""
+    page = flask.render_template("admin/problems.html", what=what, problems=found, back=back)
+    return page, 422
+
+
+def note(conn: sa.Connection, hub: Hub, action: str, what: str, **detail: Any) -> None:
+    """A line in the journal, by who is signed in."""
+    journal.record(conn, who=by(), action=action, object=what, now=hub.clock(), new_id=hub.new_id, **detail)
+
+
+def say_imported(added: int, changed: int, same: int) -> None:
+    """What an import did."""
+    told = _(
+        "Imported: %(added)s new, %(changed)s changed, %(same)s as before.", added=added, changed=changed, same=same
+    )
+    flask.flash(told, "success")
 
 
 # Systems ---------------------------------------------------------------------------------------------------
@@ -161,7 +168,7 @@ def fetch(name: str) -> ResponseReturnValue:
 
     def work(conn: sa.Connection) -> bool:
         is_pulled = pulls.ask(conn, _connector(conn, name).id, hub.clock())
-        _note(conn, hub, "connector.sync", f"connector:{name}")
+        note(conn, hub, "connector.sync", f"connector:{name}")
         return is_pulled
 
     hub.db.run(work)
@@ -178,11 +185,11 @@ def import_file(name: str) -> ResponseReturnValue:
         connector = _connector(conn, name)
     upload = files.read(flask.request.files.get("file"))
     if isinstance(upload, Problem):
-        return _problems(_("Completion file"), (upload,), flask.url_for("admin.system", name=name))
+        return show_problems(_("Completion file"), (upload,), flask.url_for("admin.system", name=name))
     done = completions.import_file(hub, connector, upload.content)
     if done.problems:
         found = tuple(Problem(each.line, each.column, each.code, each.message, each.advice) for each in done.problems)
-        return _problems(upload.name, found, flask.url_for("admin.system", name=name))
+        return show_problems(upload.name, found, flask.url_for("admin.system", name=name))
     told = _("Imported: %(stored)s new, %(repeated)s known before.", stored=done.stored, repeated=done.repeated)
     flask.flash(told, "success")
     return _to_system(name, "pulls")
@@ -190,12 +197,6 @@ def import_file(name: str) -> ResponseReturnValue:
 
 def _to_system(name: str, part: str | None = None) -> ResponseReturnValue:
     return flask.redirect(flask.url_for("admin.system", name=name, _anchor=part), 303)
-
-
-def _problems(what: str, found: tuple[Problem, ...], back: str) -> ResponseReturnValue:
-    """Everything that is wrong with a file; nothing of it was applied."""
-    page = flask.render_template("admin/problems.html", what=what, problems=found, back=back)
-    return page, 422
 
 
 # Adding a system -------------------------------------------------------------------------------------------
@@ -518,273 +519,3 @@ def _credential(conn: sa.Connection, name: str, credential: str) -> Credential:
     if found is None or found.connector != connector.id:
         raise NotFound("unknown_credential", _("%(name)s has no key “%(key)s”.", name=name, key=credential))
     return found
-
-
-# Identities ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Unresolved:
-    """An actor that is nobody's, what it last did, whom it may be, and how much JP waits behind it."""
-
-    identity: Identity
-    latest: Sketch | None
-    suggested: Learner | None
-    behind: Behind
-    described: Description | None
-
-
-@pages.get("/identities")
-@guard
-def identities() -> ResponseReturnValue:
-    return _identities({}, {})
-
-
-def _identities(given: Mapping[str, str], problems: Mapping[str, str]) -> ResponseReturnValue:
-    hub, asked = current(), flask.request.args
-    after = _after_identity(asked.get("after", ""))
-    linked = asked.get("linked", "")
-    with hub.db.read() as conn:
-        found = identity.list_unresolved(conn, limit=LIMIT + 1, after=after)
-        around = recognition.surroundings(conn, hub)
-        described = identity.descriptions(conn, found[:LIMIT])
-        rows = [_unresolved(conn, hub, each, around, described.get(each.actor_key)) for each in found[:LIMIT]]
-        done = identity.find(conn, int(linked)) if _is_key(linked) else None
-        owner = learners.find(conn, done.learner) if done and done.learner else None
-    page = flask.render_template(
-        "admin/identities.html",
-        rows=rows,
-        next_after=_identity_cursor(found[LIMIT - 1]) if len(found) > LIMIT else None,
-        is_first=after is None,
-        linked=done,
-        owner=owner,
-        given=given,
-        problems=problems,
-    )
-    return page, 422 if problems else 200
-
-
-def _is_key(text: str) -> bool:
-    digits = text.removeprefix("-")
-    return digits.isascii() and digits.isdigit() and len(digits) < 20
-
-
-def _identity_cursor(last: Identity) -> str:
-    return f"{last.first_seen.isoformat()}~{last.actor_key}"
-
-
-def _after_identity(text: str) -> tuple[datetime, int] | None:
-    """Where a page begins; a cursor that was not made here begins at the beginning."""
-    moment, _tilde, key = text.partition("~")
-    try:
-        at = datetime.fromisoformat(moment)
-    except ValueError:
-        return None
-    return (at, int(key)) if _is_key(key) and at.tzinfo is not None else None
-
-
-def _unresolved(
-    conn: sa.Connection, hub: Hub, found: Identity, around: Surroundings, described: Description | None
-) -> Unresolved:
-    page = query.find(conn, query.StatementQuery(agent=found.who), limit=1)
-    latest = sketch(page.statements[0], layout.language()) if page.statements else None
-    behind = recognition.behind(conn, hub, found.actor_key, around)
-    name = (latest.actor_name if latest else "") or (described.name if described else "")
-    return Unresolved(found, latest, _suggested(conn, found.who, name), behind, described)
-
-
-def _suggested(conn: sa.Connection, who: Identifier, name: str) -> Learner | None:
-    """Whom an actor may be: the one whose NIP is the account's name, else the only one of exactly this name."""
-    if is_nip(who.name):
-        return learners.find_by_nip(conn, who.name)
-    if not name:
-        return None
-    found = [each for each in learners.search(conn, name, limit=3) if each.name.casefold() == name.casefold()]
-    return found[0] if len(found) == 1 else None
-
-
-@pages.post("/identities/link")
-@guard
-def link() -> ResponseReturnValue:
-    hub, form = current(), flask.request.form
-    key, nip = form.get("actor", ""), "".join(form.get("nip", "").split())
-    problem = _link(hub, int(key), nip) if _is_key(key) else _("This actor is not known.")
-    if problem:
-        return _identities({key: nip}, {key: problem})
-    return flask.redirect(flask.url_for("admin.identities", linked=key), 303)
-
-
-def _link(hub: Hub, key: int, nip: str) -> str | None:
-    """Make an actor somebody's; why it cannot be done."""
-    if not is_nip(nip):
-        return str(_("A NIP has 18 digits."))
-
-    def work(conn: sa.Connection) -> str | None:
-        found, owner = identity.find(conn, key), learners.find_by_nip(conn, nip)
-        if found is None:
-            return str(_("This actor is not known."))
-        if owner is None:
-            return str(_("Nobody here has this NIP. Check it, or import her first under “People”."))
-        now = hub.clock()
-        if identity.link(conn, found.who, owner.id, by=f"admin:{by()}"[:128], now=now, new_id=hub.new_id):
-            _note(conn, hub, "identity.link", _object(found), learner=str(owner.id))
-        return None
-
-    return hub.db.run(work)
-
-
-@pages.post("/identities/unlink")
-@guard
-def unlink() -> ResponseReturnValue:
-    hub, key = current(), flask.request.form.get("actor", "")
-
-    def work(conn: sa.Connection) -> bool:
-        found = identity.find(conn, int(key)) if _is_key(key) else None
-        if found is None or not identity.unlink(
-            conn, found.who, by=f"admin:{by()}"[:128], now=hub.clock(), new_id=hub.new_id
-        ):
-            return False
-        _note(conn, hub, "identity.unlink", _object(found), learner=str(found.learner))
-        return True
-
-    if hub.db.run(work):
-        flask.flash(_("The link is taken back. Hours that rested on it are taken back too."), "success")
-    else:
-        flask.flash(_("There was no link to take back."), "warning")
-    return flask.redirect(flask.url_for("admin.identities"), 303)
-
-
-def _object(found: Identity) -> str:
-    """An actor, as the journal names what was done to."""
-    return f"identity:{found.who.kind} {found.who.homepage} {found.who.name}".replace("  ", " ")
-
-
-def _note(conn: sa.Connection, hub: Hub, action: str, what: str, **detail: Any) -> None:
-    journal.record(conn, who=by(), action=action, object=what, now=hub.clock(), new_id=hub.new_id, **detail)
-
-
-# Courses and people ----------------------------------------------------------------------------------------
-
-
-@pages.get("/courses")
-@guard
-def courses() -> ResponseReturnValue:
-    hub, wanted = current(), flask.request.args.get("q", "").strip()
-    start = _number(flask.request.args.get("from", ""))
-    with hub.db.read() as conn:
-        listed = hub.courses.current(conn).listed
-        has_drafts = drafts.has_waiting(conn)
-    words_in = wanted.casefold().split()
-    found = [each for each in listed if all(word in _searched(each) for word in words_in)]
-    return flask.render_template(
-        "admin/courses.html",
-        found=found[start : start + LIMIT],
-        next_from=start + LIMIT if len(found) > start + LIMIT else None,
-        start=start,
-        q=wanted,
-        total=len(listed),
-        columns=COLUMNS,
-        has_drafts=has_drafts,
-    )
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 9 else 0
-
-
-def _searched(listed: catalogue.Listed) -> str:
-    course = listed.course
-    said = (course.title_id, course.title_en, course.id, course.provider, listed.institution, *course.aliases)
-    return " ".join(said).casefold()
-
-
-@pages.get("/courses.csv")
-@guard
-def courses_file() -> ResponseReturnValue:
-    """The catalogue as the file that makes it."""
-    hub = current()
-    with hub.db.read() as conn:
-        text = catalogue.write_courses(hub.courses.current(conn).listed)
-    return files.download("courses.csv", text)
-
-
-@pages.post("/courses")
-@guard
-def import_courses() -> ResponseReturnValue:
-    hub, back = current(), flask.url_for("admin.courses")
-    upload = files.read_text(flask.request.files.get("file"))
-    if isinstance(upload, Problem):
-        return _problems(_("Course file"), (upload,), back)
-    with hub.db.read() as conn:
-        policy = hub.policies.active(conn, hub.today().year)
-        found = catalogue.read_courses(conn, upload.text, policy)
-    if found.problems:
-        return _problems(upload.name, found.problems, back)
-    done = hub.db.run(lambda conn: catalogue.import_courses(conn, hub, found.courses, by=by()))
-    _say_imported(done.added, done.changed, done.same)
-    return flask.redirect(back, 303)
-
-
-@pages.get("/learners")
-@guard
-def people() -> ResponseReturnValue:
-    hub, wanted = current(), flask.request.args.get("q", "").strip()
-    with hub.db.read() as conn:
-        found = learners.search(conn, wanted, limit=LIMIT) if wanted else ()
-        failures = recognition.list_failures(conn, limit=LIMIT)
-        known = learners.find_many(conn, [each.learner for each in failures])
-    return flask.render_template(
-        "admin/learners.html",
-        found=found,
-        q=wanted,
-        columns=learners.COLUMNS,
-        failures=[(each, known.get(each.learner)) for each in failures],
-    )
-
-
-@pages.post("/learners/<uuid:learner>/retry")
-@guard
-def retry(learner: UUID) -> ResponseReturnValue:
-    """Compute the hours of somebody again who was set aside."""
-    hub = current()
-
-    def work(conn: sa.Connection) -> bool:
-        is_there = recognition.try_again(conn, learner, now=hub.clock(), new_id=hub.new_id)
-        if is_there:
-            _note(conn, hub, "learner.retry", f"learner:{learner}")
-        return is_there
-
-    if hub.db.run(work):
-        flask.flash(_("Her hours are computed again in a moment."), "success")
-    else:
-        flask.flash(_("Nothing of hers was set aside."), "warning")
-    return flask.redirect(flask.url_for("admin.people"), 303)
-
-
-@pages.post("/learners")
-@guard
-def import_people() -> ResponseReturnValue:
-    hub, back = current(), flask.url_for("admin.people")
-    upload = files.read_text(flask.request.files.get("file"))
-    if isinstance(upload, Problem):
-        return _problems(_("File of people"), (upload,), back)
-    found = learners.read_learners(upload.text)
-    if found.problems:
-        return _problems(upload.name, found.problems, back)
-
-    def work(conn: sa.Connection) -> learners.Imported:
-        done = learners.import_learners(conn, hub, found.rows)
-        counts = {"added": done.added, "changed": done.changed, "same": done.same}
-        _note(conn, hub, "learner.import", f"{len(found.rows)} people", **counts)
-        return done
-
-    done = hub.db.run(work)
-    _say_imported(done.added, done.changed, done.same)
-    return flask.redirect(back, 303)
-
-
-def _say_imported(added: int, changed: int, same: int) -> None:
-    told = _(
-        "Imported: %(added)s new, %(changed)s changed, %(same)s as before.", added=added, changed=changed, same=same
-    )
-    flask.flash(told, "success")

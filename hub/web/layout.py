@@ -176,9 +176,9 @@ def navigation(session: accounts.Session | None) -> tuple[NavItem, ...]:
     if session.role in ("admin", "operator"):
         items += [
             ("admin.systems", _("Systems"), "diagram-3"),
-            ("admin.identities", _("Identities"), "person-badge"),
-            ("admin.courses", _("Catalogue"), "journals"),
-            ("admin.people", _("People"), "people"),
+            ("identities.listed", _("Identities"), "person-badge"),
+            ("courses.listed", _("Catalogue"), "journals"),
+            ("people.listed", _("People"), "people"),
         ]
     if session.role == "admin":
         items.append(("audit.search", _("Find evidence"), "search"))

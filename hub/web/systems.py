@@ -78,7 +78,7 @@ def steps(system: System, *, has_courses: bool) -> tuple[Step, ...]:
         return ()
     return (
         first[kind],
-        Step(_("Bring its courses into the catalogue."), has_courses, "admin.courses"),
+        Step(_("Bring its courses into the catalogue."), has_courses, "courses.listed"),
         Step(_("Let one participant complete a course: the first report shows here."), system.reported_at is not None),
     )
 

@@ -1,0 +1,163 @@
+"""Whose an unknown actor of statements is: suggestions, an administrator's decision, and taking it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import flask
+import sqlalchemy as sa
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from hub.jp import recognition
+from hub.jp.recognition import Behind, Surroundings
+from hub.people import identity, learners
+from hub.people.identity import Description, Identity
+from hub.people.learners import Learner
+from hub.rows import is_nip
+from hub.runtime import Hub, current
+from hub.web import layout
+from hub.web.admin import LIMIT, by, guard, note
+from hub.web.statements import Sketch, sketch
+from lrs import query
+from lrs.agents import Identifier
+
+pages = flask.Blueprint("identities", __name__, url_prefix="/admin")
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """An actor that is nobody's, what it last did, whom it may be, and how much JP waits behind it."""
+
+    identity: Identity
+    latest: Sketch | None
+    suggested: Learner | None
+    behind: Behind
+    described: Description | None
+
+
+@pages.get("/identities")
+@guard
+def listed() -> ResponseReturnValue:
+    return _page({}, {})
+
+
+def _page(given: Mapping[str, str], problems: Mapping[str, str]) -> ResponseReturnValue:
+    hub, asked = current(), flask.request.args
+    after = _after_identity(asked.get("after", ""))
+    linked = asked.get("linked", "")
+    with hub.db.read() as conn:
+        found = identity.list_unresolved(conn, limit=LIMIT + 1, after=after)
+        around = recognition.surroundings(conn, hub)
+        described = identity.descriptions(conn, found[:LIMIT])
+        rows = [_unresolved(conn, hub, each, around, described.get(each.actor_key)) for each in found[:LIMIT]]
+        done = identity.find(conn, int(linked)) if _is_key(linked) else None
+        owner = learners.find(conn, done.learner) if done and done.learner else None
+    page = flask.render_template(
+        "admin/identities.html",
+        rows=rows,
+        next_after=_identity_cursor(found[LIMIT - 1]) if len(found) > LIMIT else None,
+        is_first=after is None,
+        linked=done,
+        owner=owner,
+        given=given,
+        problems=problems,
+    )
+    return page, 422 if problems else 200
+
+
+def _is_key(text: str) -> bool:
+    digits = text.removeprefix("-")
+    return digits.isascii() and digits.isdigit() and len(digits) < 20
+
+
+def _identity_cursor(last: Identity) -> str:
+    return f"{last.first_seen.isoformat()}~{last.actor_key}"
+
+
+def _after_identity(text: str) -> tuple[datetime, int] | None:
+    """Where a page begins; a cursor that was not made here begins at the beginning."""
+    moment, _tilde, key = text.partition("~")
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return (at, int(key)) if _is_key(key) and at.tzinfo is not None else None
+
+
+def _unresolved(
+    conn: sa.Connection, hub: Hub, found: Identity, around: Surroundings, described: Description | None
+) -> Unresolved:
+    page = query.find(conn, query.StatementQuery(agent=found.who), limit=1)
+    latest = sketch(page.statements[0], layout.language()) if page.statements else None
+    behind = recognition.behind(conn, hub, found.actor_key, around)
+    name = (latest.actor_name if latest else "") or (described.name if described else "")
+    return Unresolved(found, latest, _suggested(conn, found.who, name), behind, described)
+
+
+def _suggested(conn: sa.Connection, who: Identifier, name: str) -> Learner | None:
+    """Whom an actor may be: the one whose NIP is the account's name, else the only one of exactly this name."""
+    if is_nip(who.name):
+        return learners.find_by_nip(conn, who.name)
+    if not name:
+        return None
+    found = [each for each in learners.search(conn, name, limit=3) if each.name.casefold() == name.casefold()]
+    return found[0] if len(found) == 1 else None
+
+
+@pages.post("/identities/link")
+@guard
+def link() -> ResponseReturnValue:
+    hub, form = current(), flask.request.form
+    key, nip = form.get("actor", ""), "".join(form.get("nip", "").split())
+    problem = _link(hub, int(key), nip) if _is_key(key) else _("This actor is not known.")
+    if problem:
+        return _page({key: nip}, {key: problem})
+    return flask.redirect(flask.url_for("identities.listed", linked=key), 303)
+
+
+def _link(hub: Hub, key: int, nip: str) -> str | None:
+    """Make an actor somebody's; why it cannot be done."""
+    if not is_nip(nip):
+        return str(_("A NIP has 18 digits."))
+
+    def work(conn: sa.Connection) -> str | None:
+        found, owner = identity.find(conn, key), learners.find_by_nip(conn, nip)
+        if found is None:
+            return str(_("This actor is not known."))
+        if owner is None:
+            return str(_("Nobody here has this NIP. Check it, or import her first under “People”."))
+        now = hub.clock()
+        if identity.link(conn, found.who, owner.id, by=f"admin:{by()}"[:128], now=now, new_id=hub.new_id):
+            note(conn, hub, "identity.link", _object(found), learner=str(owner.id))
+        return None
+
+    return hub.db.run(work)
+
+
+@pages.post("/identities/unlink")
+@guard
+def unlink() -> ResponseReturnValue:
+    hub, key = current(), flask.request.form.get("actor", "")
+
+    def work(conn: sa.Connection) -> bool:
+        found = identity.find(conn, int(key)) if _is_key(key) else None
+        if found is None or not identity.unlink(
+            conn, found.who, by=f"admin:{by()}"[:128], now=hub.clock(), new_id=hub.new_id
+        ):
+            return False
+        note(conn, hub, "identity.unlink", _object(found), learner=str(found.learner))
+        return True
+
+    if hub.db.run(work):
+        flask.flash(_("The link is taken back. Hours that rested on it are taken back too."), "success")
+    else:
+        flask.flash(_("There was no link to take back."), "warning")
+    return flask.redirect(flask.url_for("identities.listed"), 303)
+
+
+def _object(found: Identity) -> str:
+    """An actor, as the journal names what was done to."""
+    return f"identity:{found.who.kind} {found.who.homepage} {found.who.name}".replace("  ", " ")
