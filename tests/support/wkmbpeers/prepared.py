@@ -105,10 +105,25 @@ class PreparedHub:
         assert links, f"{title} is not in the catalogue:\n{catalogue.text[:3000]}"
         return visitor.follow(visitor.submit(visitor.get(links[0].href), "/launch"))
 
-    def pick(self, visitor: Visitor, tool: str) -> None:
-        """As an administrator, open the tool's picker from the page of its first deployment, and take what it gives."""
+    def sign_in_admin(self, visitor: Visitor) -> None:
+        """Make an administrator and sign her in."""
         self.process.wkmb("user", "add", "admin", "--role", "admin", "--password-stdin", stdin=PASSWORD + "\n")
         visitor.submit(visitor.get(f"{self.url}/login"), "/login", username="admin", password=PASSWORD)
+
+    def invite(self, visitor: Visitor, name: str, registration_url: str) -> None:
+        """As an administrator, have a tool register itself (LTI Dynamic Registration), look at it, and let it in."""
+        form = visitor.get(f"{self.url}/admin/add/lti/invite")
+        told = {"name": name, "url": registration_url, "deployments": "default", "names": "1", "internal": "1"}
+        invited = visitor.submit(form, "/invite", **told)
+        [address] = {link.href for link in Page(invited).links if "registration_token=" in link.href}
+        done = visitor.get(address)
+        assert done.status_code == 200, done.text[:3000]
+        # It is there, and switched off: its button says so.
+        visitor.submit(visitor.get(f"{self.url}/admin/systems/{name}"), f"/tools/{name}/enable")
+
+    def pick(self, visitor: Visitor, tool: str) -> None:
+        """As the administrator who is signed in, open the tool's picker from the page of its first deployment, and take
+        what it gives."""
         system = visitor.get(f"{self.url}/admin/systems/{tool}")
         [deployment] = [link.href for link in Page(system).links if "/deployments/" in link.href]
         picked = visitor.follow(visitor.submit(visitor.get(deployment), "/pick"))
