@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -13,11 +15,14 @@ import sqlalchemy as sa
 from hub import journal
 from hub.cli.base import actor, json_option, opened, say
 from hub.cli.files import as_values, read_text, tell
+from hub.jp import unresolved as waiting
+from hub.jp.unresolved import Unresolved
 from hub.people import identity as identities
 from hub.people import identity_rules as rules
 from hub.runtime import Hub
+from mappings.rules import jp_text
 
-_PAGE = 500
+_PAGE = 50
 
 
 @click.group()
@@ -27,18 +32,29 @@ def identity() -> None:
 
 @identity.command("list")
 @click.option("--unresolved", is_flag=True, required=True, help="Those that are nobody's yet.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most so many, the first seen first.")
 @json_option
-def list_(unresolved: bool, as_json: bool) -> None:
-    """Identities whose statements earn nothing because nobody said whose they are."""
+def list_(unresolved: bool, limit: int | None, as_json: bool) -> None:
+    """Identities whose statements earn nothing because nobody said whose they are: whom each may be, and how much JP
+    waits behind it."""
     del unresolved  # Required: a list of everybody's identities is for no screen.
-    found: list[identities.Identity] = []
-    with opened() as hub, hub.db.read() as conn:
-        page = identities.list_unresolved(conn, limit=_PAGE)
-        while page:
-            found += page
-            page = identities.list_unresolved(conn, limit=_PAGE, after=(page[-1].first_seen, page[-1].actor_key))
-    lines = [f"{each.who.homepage}\t{each.who.name}\tsince {each.first_seen:%Y-%m-%d}" for each in found]
-    say([_value(each) for each in found], as_json, *(lines or ["Every actor that was seen is somebody's."]))
+    with opened() as hub:
+        found = list(islice(_unresolved(hub), limit))
+    say([_value(each) for each in found], as_json,
+        *([_line(each) for each in found] or ["Every actor that was seen is somebody's."]))  # fmt: skip
+
+
+def _unresolved(hub: Hub) -> Iterator[Unresolved]:
+    """All of them, read a page at a time."""
+    after: tuple[datetime, int] | None = None
+    while True:
+        with hub.db.read() as conn:
+            page = identities.list_unresolved(conn, limit=_PAGE, after=after)
+            weighed = waiting.weigh(conn, hub, page)
+        yield from weighed
+        if len(page) < _PAGE:
+            return
+        after = page[-1].first_seen, page[-1].actor_key
 
 
 @identity.command()
@@ -105,5 +121,23 @@ def _link(
     return done
 
 
-def _value(found: identities.Identity) -> dict[str, Any]:
-    return {"homepage_or_issuer": found.who.homepage, "name": found.who.name, "first_seen": found.first_seen}
+def _value(found: Unresolved) -> dict[str, Any]:
+    who, may_be = found.identity.who, found.suggested
+    return {
+        "homepage_or_issuer": who.homepage,
+        "name": who.name,
+        "first_seen": found.identity.first_seen,
+        "suggested": {"nip": may_be.nip, "name": may_be.name} if may_be else None,
+        "waiting_jp": found.behind.centi_jp / 100,
+        "waiting_more": found.behind.is_more,
+    }
+
+
+def _line(found: Unresolved) -> str:
+    who, may_be, behind = found.identity.who, found.suggested, found.behind
+    parts = [who.homepage, who.name, f"since {found.identity.first_seen:%Y-%m-%d}"]
+    if behind.centi_jp:
+        parts.append(f"{'at least ' if behind.is_more else ''}{jp_text(behind.centi_jp)} JP wait")
+    if may_be:
+        parts.append(f"perhaps {may_be.name} ({may_be.nip})")
+    return "\t".join(parts)

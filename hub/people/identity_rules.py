@@ -42,7 +42,8 @@ _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``value``: the homePage of the accounts (nip), or the domain of the addresses (mail)."""
+    """``value``: the homePage of the accounts (nip), or the domain of the addresses (mail). ``is_new``: the unresolved
+    list is still being looked through for it."""
 
     connector: int
     name: str
@@ -50,12 +51,23 @@ class Rule:
     value: str
     by: str
     at: datetime
+    is_new: bool
 
     def is_about(self, who: Identifier) -> bool:
         """Whether an actor looks like one of those that the rule knows."""
         if self.kind == NIP:
             return who.kind == "account" and who.homepage == self.value and is_nip(who.name)
         return who.kind == "mbox" and who.name.rpartition("@")[2].lower() == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Whom a rule would link now. ``is_more``: the unresolved list is longer than the part that was looked at."""
+
+    rule: Rule
+    rows: tuple[tuple[Identity, UUID], ...]
+    looked_at: int
+    is_more: bool
 
 
 def list_all(conn: sa.Connection) -> tuple[Rule, ...]:
@@ -70,7 +82,7 @@ def of_connector(conn: sa.Connection, connector: int) -> tuple[Rule, ...]:
 
 def _select() -> sa.Select[Any]:
     at = identity_rules.c
-    found = sa.select(at.connector, connectors.c.name, at.kind, at.value, at.by, at.at)
+    found = sa.select(at.connector, connectors.c.name, at.kind, at.value, at.by, at.at, at.is_new)
     joined = found.join_from(identity_rules, connectors, connectors.c.id == at.connector)
     return joined.order_by(connectors.c.name, at.kind, at.value)
 
@@ -79,6 +91,15 @@ def recognize(conn: sa.Connection, rules: Iterable[Rule], called: Iterable[Ident
     """The one learner whom these rules see in what their own connector calls somebody; None where it is not one."""
     seen = {_learner(conn, rule, who) for who in called for rule in rules if rule.is_about(who)} - {None}
     return seen.pop() if len(seen) == 1 else None
+
+
+def preview(conn: sa.Connection, connector: str, kind: str, value: str, *, now: datetime) -> Preview:
+    """Whom a rule would link if it held now, among the first of the unresolved list; writes nothing."""
+    rule = Rule(_connector(conn, connector), connector, kind, _checked(kind, value), "", now, is_new=True)
+    page = identity.list_unresolved(conn, limit=PAGE + 1)
+    seen = [(each, _meant(conn, each, [rule])) for each in page[:PAGE]]
+    rows = tuple((each, meant[1]) for each, meant in seen if meant is not None)
+    return Preview(rule, rows, len(seen), is_more=len(page) > PAGE)
 
 
 def add(conn: sa.Connection, hub: Hub, connector: str, kind: str, value: str, *, by: str) -> bool:
@@ -139,17 +160,26 @@ def _look_through(conn: sa.Connection, hub: Hub) -> int:
 
 
 def _link(conn: sa.Connection, hub: Hub, found: Identity, rules: Sequence[Rule]) -> bool:
+    meant = _meant(conn, found, rules)
+    if meant is None:
+        return False
+    rule, learner = meant
+    by = f"rule:{rule.name}"[:128]
+    return identity.link(conn, found.who, learner, by=by, now=hub.clock(), new_id=hub.new_id)
+
+
+def _meant(conn: sa.Connection, found: Identity, rules: Sequence[Rule]) -> tuple[Rule, UUID] | None:
+    """The first of these rules that knows an actor, and whom it means; None where a person decided about the actor."""
     # Somebody who unlinked it is named in ``linked_by``.
     about = [rule for rule in rules if rule.is_about(found.who)]
     if not about or found.learner is not None or found.linked_by is not None:
-        return False
+        return None
     reported_by = {stored.owner for stored in query.of_actors(conn, [found.actor_key], limit=_REPORTS)}
     for rule in about:
         learner = _learner(conn, rule, found.who) if rule.connector in reported_by else None
         if learner is not None:
-            by = f"rule:{rule.name}"[:128]
-            return identity.link(conn, found.who, learner, by=by, now=hub.clock(), new_id=hub.new_id)
-    return False
+            return rule, learner
+    return None
 
 
 def _learner(conn: sa.Connection, rule: Rule, who: Identifier) -> UUID | None:

@@ -14,6 +14,7 @@ from hub.web import (
     courses,
     employee,
     identities,
+    identity_rules,
     layout,
     people,
     picking,
@@ -32,6 +33,6 @@ def register(app: flask.Flask) -> None:
     layout.register(app)
     for each in (
         session, employee, catalogue, rtl, certifications, competencies, transcripts, verify, reports, comparison,
-        policies, platforms, admin, picking, courses, identities, people, audit,
+        policies, platforms, admin, picking, courses, identities, identity_rules, people, audit,
     ):  # fmt: skip
         app.register_blueprint(each.pages)

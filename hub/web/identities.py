@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 import flask
@@ -11,31 +10,16 @@ import sqlalchemy as sa
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from hub.jp import recognition
-from hub.jp.recognition import Behind, Surroundings
+from hub.jp import unresolved
 from hub.people import identity, learners
-from hub.people.identity import Description, Identity
-from hub.people.learners import Learner
+from hub.people.identity import Identity
 from hub.rows import is_nip
 from hub.runtime import Hub, current
 from hub.web import layout
 from hub.web.admin import LIMIT, by, guard, note
-from hub.web.statements import Sketch, sketch
-from lrs import query
-from lrs.agents import Identifier
+from hub.web.statements import sketch
 
 pages = flask.Blueprint("identities", __name__, url_prefix="/admin")
-
-
-@dataclass(frozen=True, slots=True)
-class Unresolved:
-    """An actor that is nobody's, what it last did, whom it may be, and how much JP waits behind it."""
-
-    identity: Identity
-    latest: Sketch | None
-    suggested: Learner | None
-    behind: Behind
-    described: Description | None
 
 
 @pages.get("/identities")
@@ -50,14 +34,12 @@ def _page(given: Mapping[str, str], problems: Mapping[str, str]) -> ResponseRetu
     linked = asked.get("linked", "")
     with hub.db.read() as conn:
         found = identity.list_unresolved(conn, limit=LIMIT + 1, after=after)
-        around = recognition.surroundings(conn, hub)
-        described = identity.descriptions(conn, found[:LIMIT])
-        rows = [_unresolved(conn, hub, each, around, described.get(each.actor_key)) for each in found[:LIMIT]]
+        rows = unresolved.weigh(conn, hub, found[:LIMIT])
         done = identity.find(conn, int(linked)) if _is_key(linked) else None
         owner = learners.find(conn, done.learner) if done and done.learner else None
     page = flask.render_template(
         "admin/identities.html",
-        rows=rows,
+        rows=[(each, sketch(each.latest, layout.language()) if each.latest else None) for each in rows],
         next_after=_identity_cursor(found[LIMIT - 1]) if len(found) > LIMIT else None,
         is_first=after is None,
         linked=done,
@@ -85,26 +67,6 @@ def _after_identity(text: str) -> tuple[datetime, int] | None:
     except ValueError:
         return None
     return (at, int(key)) if _is_key(key) and at.tzinfo is not None else None
-
-
-def _unresolved(
-    conn: sa.Connection, hub: Hub, found: Identity, around: Surroundings, described: Description | None
-) -> Unresolved:
-    page = query.find(conn, query.StatementQuery(agent=found.who), limit=1)
-    latest = sketch(page.statements[0], layout.language()) if page.statements else None
-    behind = recognition.behind(conn, hub, found.actor_key, around)
-    name = (latest.actor_name if latest else "") or (described.name if described else "")
-    return Unresolved(found, latest, _suggested(conn, found.who, name), behind, described)
-
-
-def _suggested(conn: sa.Connection, who: Identifier, name: str) -> Learner | None:
-    """Whom an actor may be: the one whose NIP is the account's name, else the only one of exactly this name."""
-    if is_nip(who.name):
-        return learners.find_by_nip(conn, who.name)
-    if not name:
-        return None
-    found = [each for each in learners.search(conn, name, limit=3) if each.name.casefold() == name.casefold()]
-    return found[0] if len(found) == 1 else None
 
 
 @pages.post("/identities/link")

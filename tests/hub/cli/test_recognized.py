@@ -86,9 +86,15 @@ def test_links_are_imported_and_unknown_people_told(wkmb: Any) -> None:
 
 def test_who_is_nobody_is_listed(wkmb: Any, prepared: Hub) -> None:
     assert "Every actor" in wkmb("identity", "list", "--unresolved").stdout
-    receive(prepared, statement(actor={"mbox": "mailto:ani@kkp.go.id"}))
+    wkmb("learner", "import", wkmb.file("people.csv", PEOPLE))
+    receive(prepared, statement(actor={"mbox": "mailto:ani@kkp.go.id", "name": "Budi Santoso"}))
 
-    assert [each["name"] for each in wkmb.json("identity", "list", "--unresolved")] == ["mailto:ani@kkp.go.id"]
+    [ani] = wkmb.json("identity", "list", "--unresolved")
+    assert ani["name"] == "mailto:ani@kkp.go.id"
+    assert (ani["suggested"], ani["waiting_jp"]) == ({"nip": NIP, "name": "Budi Santoso"}, 4.5)
+    assert (
+        f"4.5 JP wait\tperhaps Budi Santoso ({NIP})" in wkmb("identity", "list", "--unresolved", "--limit", "1").stdout
+    )
 
 
 def test_jp_are_shown_with_their_entries(wkmb: Any, prepared: Hub) -> None:

@@ -7,7 +7,7 @@ import io
 import re
 from dataclasses import asdict
 from html import unescape
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import orjson
 import pytest
@@ -17,7 +17,7 @@ from werkzeug.exceptions import Unauthorized
 from connectors.base import Check
 from hub import journal
 from hub.access import auth
-from hub.people import identity, learners
+from hub.people import identity, identity_rules, learners
 from hub.systems import registry, sync
 from hub.tables import connection_tests, credentials, recompute_failures
 from hub.web import systems
@@ -630,3 +630,54 @@ def test_pages_are_in_indonesian_unless_somebody_chooses(world, admin):
     page = admin.get("/admin/?lang=id")
 
     assert '<html lang="id"' in page.text
+
+
+# Rules of identities ---------------------------------------------------------------------------------------
+
+
+def test_a_rule_shows_whom_it_would_link_before_it_holds(world, admin):
+    """The preview writes nothing; the rule then links as it said, and stays on record when it is removed."""
+    world.offer(course())
+    budi = world.employ()
+    world.receive(statement(actor=by(NIP)), statement(actor=by("5")))
+    world.settle()
+    rule = {"connector": "asn-unggul", "kind": "nip", "value": LMS}
+    page = f"/admin/identities/rules?preview=yes&connector=asn-unggul&kind=nip&value={LMS}"
+
+    before = text(admin.get("/admin/identities/rules"))
+    shown = text(admin.get(page))
+    world.settle()
+    assert "No rule yet" in before
+    assert f"Whom it would link now asn-unggul: Accounts of {LMS} are named by NIP. {NIP} Budi Santoso" in shown
+    assert world.amounts(budi) == [], "a preview links nobody"
+
+    added = text(admin.follow("/admin/identities/rules", **rule))
+    while identity_rules.step(world.hub):
+        pass
+    world.settle()
+    assert "looking through the list" in added
+    assert world.amounts(budi) == [450]
+
+    removed = text(admin.follow("/admin/identities/rules/remove", **rule))
+    assert "Whom it linked stays linked." in removed
+    assert "No rule yet" in removed
+    assert world.amounts(budi) == [450]
+    assert {"identity.rule.add", "identity.rule.remove"} <= {action for _, action, _ in acts(world)}
+
+
+@pytest.mark.parametrize(("connector", "kind", "value", "told"), [
+    ("nobody", "nip", LMS, "There is no such system."),
+    ("asn-unggul", "mail", "not a domain", "Write the domain alone"),
+    ("asn-unggul", "nip", "lms", "Write the address as statements have it"),
+    ("asn-unggul", "nip", "", "value"),
+])  # fmt: skip
+def test_a_wrong_rule_is_told_beside_its_field(admin, connector, kind, value, told):
+    asked = f"/admin/identities/rules?preview=yes&connector={connector}&kind={kind}&value={quote(value)}"
+
+    for answer in (
+        admin.get(asked),
+        admin.post("/admin/identities/rules", connector=connector, kind=kind, value=value),
+    ):
+        assert answer.status_code == 422
+        assert told in (text(answer) if value else answer.text)
+        assert 'aria-invalid="true"' in answer.text
