@@ -10,7 +10,8 @@ import orjson
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from hub.lti.toolkeys import KeyNotFound, ToolKeys
+from hub.keysets import KeyNotFound
+from hub.lti.toolkeys import ToolKeys
 from hub.systems.registry import Tool
 
 if TYPE_CHECKING:

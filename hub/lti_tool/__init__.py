@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import flask
 
+from hub.keysets import Jwk, KeySets
 from hub.lti.keys import SigningKeys
 from hub.lti_tool import frames
-from hub.lti_tool.keysets import KeySets
 from hub.lti_tool.logins import purge
 from hub.lti_tool.picker import Picker
 from hub.lti_tool.views import Views, connect, key_set, register
@@ -23,7 +23,7 @@ __all__ = ["create_blueprint", "purge"]
 def create_blueprint() -> flask.Blueprint:
     """``/lti/tool/…``. What it keeps in memory belongs to this blueprint alone."""
     blueprint = flask.Blueprint("lti_tool", __name__)
-    views = Views(KeySets())
+    views = Views(KeySets[Jwk](lambda jwk: jwk))
     blueprint.add_url_rule("/lti/tool/login", "login", views.login, methods=["GET", "POST"])
     blueprint.add_url_rule("/lti/tool/launch", "launch", views.launch, methods=["GET", "POST"])
     blueprint.add_url_rule("/lti/tool/connect", "connect", connect)

@@ -16,12 +16,12 @@ import sqlalchemy as sa
 from flask_babel import gettext as _
 
 from hub.access import accounts
+from hub.keysets import Jwk, KeySets, Source
 from hub.lti import scores
 from hub.lti.scopes import LINEITEM, SCORE
 from hub.lti_tool import gradebooks, logins, members, messages, people, platforms, pylti
 from hub.lti_tool.claims import Expected, LaunchRefused, shown
 from hub.lti_tool.gradebooks import Place
-from hub.lti_tool.keysets import KeySets
 from hub.lti_tool.logins import Login
 from hub.lti_tool.messages import Launch
 from hub.lti_tool.people import Known, Unknown
@@ -168,7 +168,7 @@ def _check_deployment(platform: Platform, deployment_id: str, status: str | None
 
 def launch(
     hub: Hub,
-    key_sets: KeySets,
+    key_sets: KeySets[Jwk],
     given: Mapping[str, str],
     *,
     browser: str,
@@ -212,7 +212,7 @@ def _repeat(hub: Hub, login: Login, given: Mapping[str, str]) -> Repeated | Laun
 
 
 def _read(
-    hub: Hub, key_sets: KeySets, given: Mapping[str, str], login: Login, platform: Platform
+    hub: Hub, key_sets: KeySets[Jwk], given: Mapping[str, str], login: Login, platform: Platform
 ) -> Launch | LaunchRefused:
     expected = Expected(
         platform.issuer, platform.client_id, login.target_link_uri, platform.internal, hub.clock()
@@ -224,7 +224,7 @@ def _read(
         awaited,
         expected,
         hub.new_session(internal=platform.internal),
-        lambda kid: key_sets.find(hub, platform, kid),
+        lambda kid: key_sets.find(hub, Source(platform.jwks_url, platform.internal, platform.name), kid),
     )
     if isinstance(found, LaunchRefused):
         return found

@@ -26,9 +26,9 @@ from pylti1p3.request import Request
 from pylti1p3.session import SessionService
 from pylti1p3.tool_config.abstract import ToolConfAbstract
 
+from hub.keysets import KeyNotFound
 from hub.lti_tool import claims
 from hub.lti_tool.claims import Claims, Expected, LaunchRefused
-from hub.lti_tool.keysets import KeyNotFound
 from hub.lti_tool.platforms import Platform
 
 

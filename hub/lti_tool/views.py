@@ -16,11 +16,11 @@ from flask_babel import gettext as _
 from hub import headers
 from hub.access import accounts, limits
 from hub.errors import HubError
+from hub.keysets import Jwk, KeySets
 from hub.lti import keys, launches
 from hub.lti_tool import cookies, entry, frames, logins, people, platforms, registering
 from hub.lti_tool.claims import LaunchRefused
 from hub.lti_tool.entry import Accepted, Repeated
-from hub.lti_tool.keysets import KeySets
 from hub.lti_tool.messages import Launch
 from hub.lti_tool.pages import browser, for_platform, read_parameters, refused
 from hub.lti_tool.people import Known, Unknown
@@ -45,7 +45,7 @@ REPOSTED = "hub_reposted"
 class Views:
     """The views; one object per application, because it keeps platforms' keys."""
 
-    def __init__(self, key_sets: KeySets) -> None:
+    def __init__(self, key_sets: KeySets[Jwk]) -> None:
         self._key_sets = key_sets
 
     def login(self) -> flask.typing.ResponseReturnValue:

@@ -21,8 +21,8 @@ from werkzeug.test import TestResponse
 from werkzeug.wrappers import Response
 
 from hub.access import accounts
+from hub.keysets import REFETCHES
 from hub.lti_tool import platforms
-from hub.lti_tool.keysets import REFETCHES
 from hub.lti_tool.tables import tool_logins
 from hub.people import identity
 from hub.tables import web_sessions
