@@ -12,6 +12,7 @@ What a connection has loaded is kept beside it (``conn.info``): one thread at a 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -53,13 +54,22 @@ def encode(conn: sa.Connection, payload: bytes) -> tuple[int, bytes]:
 
 def decode(conn: sa.Connection, codec: int, stored: bytes) -> bytes:
     """The accepted bytes."""
-    if codec == PLAIN:
-        return bytes(stored)
+    return decoder(conn)(codec, stored)
+
+
+def decoder(conn: sa.Connection) -> Callable[[int, bytes], bytes]:
+    """`decode` of this connection, for who has many."""
     decompressors = _loaded(conn).decompressors
-    if codec not in decompressors:
-        decompressors[codec] = zstandard.ZstdDecompressor(dict_data=_dictionary(conn, codec))
-    # Each frame was written here and begins with its length, for which there is then room: no bound is needed.
-    return decompressors[codec].decompress(stored)
+
+    def decode(codec: int, stored: bytes) -> bytes:
+        if codec == PLAIN:
+            return bytes(stored)
+        if codec not in decompressors:
+            decompressors[codec] = zstandard.ZstdDecompressor(dict_data=_dictionary(conn, codec))
+        # Each frame was written here and begins with its length, for which there is then room: no bound is needed.
+        return decompressors[codec].decompress(stored)
+
+    return decode
 
 
 def learn(conn: sa.Connection, *, least: int = 2000) -> int | None:

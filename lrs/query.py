@@ -12,7 +12,7 @@ import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -25,8 +25,7 @@ from lrs.tables import ALL, attachments, statement_ids, statement_index, stateme
 _TOGETHER = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A stored statement: the bytes as accepted, where it lies, who stored it, and what voided it."""
 
     id: UUID
@@ -131,9 +130,11 @@ def of_actors(
         if limit is not None
         else [keys[n : n + _TOGETHER] for n in range(0, len(keys), _TOGETHER)]
     )
+    decode = payloads.decoder(conn)
     for part in parts:
-        for row in conn.execute(query.where(at.actor_key.in_(part)).limit(limit)).all():
-            yield _stored(conn, row)
+        rows = conn.execute(query.where(at.actor_key.in_(part)).limit(limit)).all()
+        for id, actor_key, seq, codec, payload, owner, origin, voided_by in rows:
+            yield Stored(id, actor_key, seq, decode(codec, payload), owner, origin, voided_by)
 
 
 def actors_about(conn: sa.Connection, activities: Iterable[str], *, extra: Iterable[str] = ()) -> set[int]:

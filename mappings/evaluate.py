@@ -15,7 +15,7 @@ The steps, each a small function:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from hashlib import sha256
 from types import MappingProxyType
@@ -92,7 +92,7 @@ class Recognition:
 
     def _canonical(self) -> bytes:
         values = [self.course, self.course_digest, self.form, self.scope, self.period, self.on.isoformat()]
-        checks = [step.as_list() for step in self.checks]
+        checks = [list(step) for step in self.checks]
         return orjson.dumps([*values, self.centi_jp, checks, self.evidence])
 
 
@@ -337,7 +337,7 @@ def _yearly(course: Course, required: tuple[str, ...], history: list[Happened]) 
             first.setdefault(proof, event)
         if all(proof in first for proof in required):
             achievement = _achievement(course, str(event.day.year), required, first, history)
-            achievements.append(replace(achievement, since=since, since_at=since_at))
+            achievements.append(achievement._replace(since=since, since_at=since_at))
             # What is done in the rest of the year belongs to neither this recognition nor the next year's.
             first, since, since_at = {}, date(event.day.year, 12, 31), achievement.at
     begun = bool(first) or not achievements
@@ -412,8 +412,7 @@ def _by_day(achievements: Sequence[Achievement]) -> list[Achievement]:
         completions = tuple(event for a in group for event in a.completions)
         last, count = group[-1], len(group)
         merged.append(
-            replace(
-                last,
+            last._replace(
                 period=on.isoformat(),
                 evidence=evidence,
                 completions=completions,

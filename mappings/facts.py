@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from math import isfinite
-from typing import Any
+from typing import Any, NamedTuple
 
 from mappings.course import MILLION, Ambiguous, Catalogue, Course
 from mappings.vocabulary import Event, Vocabulary, activity_keys
@@ -49,8 +49,7 @@ REASONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """A stored statement as recognition sees it. ``connector`` is the one its credential belongs to, if any.
 
     ``is_hub``: the hub itself wrote it. ``origin``: "credential:7", "launch:<uuid>", "score:<id>", "run:<id>",
@@ -82,8 +81,7 @@ class Certificate:
         return self.issuer is None or other.issuer is None or self.issuer == other.issuer
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """One event of one learner about one course.
 
     ``score`` in millionths of 0..1, rounded down. ``lineitem``: this is an AGS score, of which only the newest counts.

@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from mappings.course import MILLION, Course
 from mappings.dated import Dated, Period, Source
@@ -49,8 +50,7 @@ CHECKS = (
 OUTCOMES = ("met", "applied", "limited")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """One step of the reasoning: what was looked at, against what, how it ended, and where the number is from.
 
     ``reference`` is empty where the course's own catalogue row is the source.
@@ -64,25 +64,19 @@ class Check:
     reference: str = ""
     confirmed: str = ""
 
-    def as_list(self) -> list[str]:
-        """Its fields in their order, as they are stored and digested."""
-        return [self.code, self.outcome, self.value, self.threshold, self.subject, self.reference, self.confirmed]
-
 
 def check(code: str, outcome: str, value: str, threshold: str = "", subject: str = "", *, source: Source) -> Check:
     return Check(code, outcome, value, threshold, subject, source.reference, source.confirmed)
 
 
-@dataclass(frozen=True, slots=True)
-class Happened:
+class Happened(NamedTuple):
     """A fact with its local day."""
 
     fact: Fact
     day: date
 
 
-@dataclass(frozen=True, slots=True)
-class Achievement:
+class Achievement(NamedTuple):
     """A course whose required evidence is there, for one period of its repeat rule.
 
     ``completions``: the completions it rests on, also where the course requires other evidence; their durations are
@@ -108,8 +102,7 @@ class Achievement:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Worth:
+class Worth(NamedTuple):
     """JP in hundredths by day, before caps: (day, plain, with the bonus for learning abroad).
 
     ``converted``: not stated by a programme or certificate.

@@ -134,7 +134,7 @@ def _entry(found: EntryExplained, entry: ledger.Entry, learner: learners.Learner
             title_en=found.policy.title_en,
             sources=[models.SourceAnswer(**asdict(each)) for each in found.sources],
         ),
-        checks=[models.CheckAnswer(**asdict(each)) for each in entry.checks],
+        checks=[models.CheckAnswer(**each._asdict()) for each in entry.checks],
         evidence=[_evidence(each) for each in found.evidence],
         reverses=entry.reverses,
         reversed_by=None if found.reversed_by is None else found.reversed_by.id,

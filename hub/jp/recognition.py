@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from time import perf_counter, sleep
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -65,8 +65,7 @@ class System:
     institution: str
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """A stored statement of a learner, and what it is."""
 
     stored: Stored
@@ -152,22 +151,26 @@ def surroundings(conn: sa.Connection, hub: Hub) -> Surroundings:
 
 def observations(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings | None = None) -> list[Observed]:
     """Everything that the LRS holds of a learner, each statement with what it is, voided ones too."""
-    return observations_of(conn, hub, [learner], around or surroundings(conn, hub))[learner]
+    return next(observations_of(conn, hub, [learner], around or surroundings(conn, hub)))[1]
 
 
 def observations_of(
     conn: sa.Connection, hub: Hub, learners: Sequence[UUID], around: Surroundings
-) -> dict[UUID, list[Observed]]:
-    """The same of several learners, who are read together: a question for each is most of the cost of a replay."""
+) -> Iterator[tuple[UUID, list[Observed]]]:
+    """The same of several learners, one after the other in the given order.
+
+    They are asked for together, since a question for each is most of the cost of a replay; their statements are parsed
+    only when it is a learner's turn, so that those of one alone are in memory.
+    """
     whose = identity.owners_of_actors(conn, learners)
     actors: dict[UUID, set[int]] = {learner: set() for learner in learners}
     for actor_key, learner in whose.items():
         actors[learner].add(actor_key)
-    found: dict[UUID, list[Observed]] = {learner: [] for learner in learners}
+    said: dict[UUID, list[Stored]] = {learner: [] for learner in learners}
     for stored in query.of_actors(conn, whose):
-        learner = whose[stored.actor_key]
-        found[learner].append(observe(hub, stored, around, actors[learner]))
-    return found
+        said[whose[stored.actor_key]].append(stored)
+    for learner in learners:
+        yield learner, [observe(hub, stored, around, actors[learner]) for stored in said.pop(learner)]
 
 
 def assessed(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings) -> list[Observed]:
@@ -265,29 +268,34 @@ def recompute_many(
         return _recompute(conn, hub, here, around)
     # What a learner undertakes depends on no policy, so it is left as it is.
     around = replace(around, policies=policies)
-    return _book(conn, hub, observations_of(conn, hub, here, around), around)
+    return _book(conn, hub, here, observations_of(conn, hub, here, around), around)
 
 
 def _recompute(conn: sa.Connection, hub: Hub, learners: Sequence[UUID], around: Surroundings) -> dict[UUID, Recomputed]:
-    observed = observations_of(conn, hub, learners, around)
-    for learner in learners:
-        told = assessed(conn, hub, learner, around)
-        undertakings.bring_in_line(conn, hub, learner, observed[learner], told, around)
-    return _book(conn, hub, observed, around)
+    def observed() -> Iterator[tuple[UUID, list[Observed]]]:
+        for learner, found in observations_of(conn, hub, learners, around):
+            told = assessed(conn, hub, learner, around)
+            undertakings.bring_in_line(conn, hub, learner, found, told, around)
+            yield learner, found
+
+    return _book(conn, hub, learners, observed(), around)
 
 
 def _book(
-    conn: sa.Connection, hub: Hub, observed: Mapping[UUID, Sequence[Observed]], around: Surroundings
+    conn: sa.Connection,
+    hub: Hub,
+    learners: Sequence[UUID],
+    observed: Iterable[tuple[UUID, Sequence[Observed]]],
+    around: Surroundings,
 ) -> dict[UUID, Recomputed]:
     """Bring the ledgers alone in line."""
-    learners = list(observed)
     spines = ledger.spines_of(conn, learners)
     books = {learner: _Book(conn, hub, learner, spines.get(learner, [])) for learner in learners}
     pendings: dict[tuple[UUID, str], Sequence[Pending]] = {}
-    for learner, book in books.items():
+    for learner, found in observed:
         for policy in around.policies:
-            evaluation = evaluate_all(hub, policy, observed[learner], around)
-            book.bring_in_line(policy, evaluation.recognitions, observed[learner], around.catalogue)
+            evaluation = evaluate_all(hub, policy, found, around)
+            books[learner].bring_in_line(policy, evaluation.recognitions, found, around.catalogue)
             pendings[learner, policy.name] = evaluation.pending
     ledger.append(conn, [row for book in books.values() for row in book.added])
     _replace_pending(conn, pendings)
@@ -616,7 +624,7 @@ def compare_page(
     page = list_learners(conn, after=after, limit=limit)
     around = surroundings(conn, hub)
     rows: list[tuple[UUID, Difference]] = []
-    for learner, observed in observations_of(conn, hub, page, around).items():
+    for learner, observed in observations_of(conn, hub, page, around):
         before, then = (evaluate_all(hub, policy, observed, around) for policy in (old, new))
         rows += [(learner, found) for found in differences(before, then)]
     return Compared(tuple(rows), len(page), page[-1] if len(page) == limit else None)

@@ -4,7 +4,6 @@ why something was taken back."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -122,7 +121,7 @@ def reason(checks: Iterable[Check]) -> str:
         if step.code not in _SILENT and (step.outcome == "limited" or not step.code.startswith("cap_"))
     )
     # The day stands beside it already.
-    told = "; ".join(words.check_sentence(replace(step, subject="")) for step in telling)
+    told = "; ".join(words.check_sentence(step._replace(subject="")) for step in telling)
     return f"{told}." if told else ""
 
 

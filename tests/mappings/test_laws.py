@@ -112,7 +112,7 @@ def test_the_time_of_arrival_changes_no_hour(history: list[Fact], data: st.DataO
     moments = data.draw(st.permutations([fact.stored for fact in history]))
     # An AGS score of the same second is replaced by the one that came later; the hub refuses to store such a pair.
     times = {(fact.course, fact.at) for fact in history if fact.kind == "graded"}
-    arrived = [replace(fact, stored=moment) for fact, moment in zip(history, moments, strict=True)]
+    arrived = [fact._replace(stored=moment) for fact, moment in zip(history, moments, strict=True)]
     if len(times) < sum(fact.kind == "graded" for fact in history):
         return
 
@@ -124,7 +124,7 @@ def test_a_resend_with_another_id_changes_nothing(history: list[Fact], data: st.
     """A Moodle sends without ids: after a lost answer the LRS holds the event twice, recognition counts it once."""
     again = data.draw(st.lists(st.sampled_from(history), max_size=4)) if history else []
     copies = [
-        replace(fact, statement=str(UUID(int=1000 + n)), stored=fact.stored + timedelta(days=9))
+        fact._replace(statement=str(UUID(int=1000 + n)), stored=fact.stored + timedelta(days=9))
         for n, fact in enumerate(again)
         if fact.lineitem is None
     ]
@@ -145,7 +145,7 @@ def test_step_by_step_equals_replay(history: list[Fact], cuts: list[int]) -> Non
 
 @given(histories(), histories())
 def test_taking_back_what_came_after_restores_the_ledger(history: list[Fact], later: list[Fact]) -> None:
-    later = [replace(fact, statement=f"later {fact.statement}") for fact in later]
+    later = [fact._replace(statement=f"later {fact.statement}") for fact in later]
     ledger = Ledger()
     ledger.bring_in_line(recognise(history))
     before = ledger.live()
