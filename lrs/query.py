@@ -167,6 +167,13 @@ def find_attachments(conn: sa.Connection, sha2s: Iterable[str]) -> dict[str, byt
     return {bytes(row.sha2).hex(): bytes(row.content) for row in conn.execute(query)}
 
 
+def measure_attachments(conn: sa.Connection, sha2s: Iterable[str]) -> dict[str, int]:
+    """How many bytes of attachment data are stored with these digests, by the digest in lower case; none is read."""
+    wanted = sorted({bytes.fromhex(sha2) for sha2 in sha2s})
+    query = sa.select(attachments.c.sha2, sa.func.length(attachments.c.content).label("bytes"))
+    return {bytes(row.sha2).hex(): row.bytes for row in conn.execute(query.where(attachments.c.sha2.in_(wanted)))}
+
+
 def _columns() -> list[sa.ColumnElement[Any]]:
     voided_by = (
         sa.select(voids.c.voider)

@@ -63,6 +63,8 @@ from lrs.statements import Writer
 
 #: Statements on a page, and the most that a client may ask for (limit=0 means that).
 PAGE, MOST = 100, 1000
+#: Attachment data on a page: it ends early where there would be more, but has at least one statement.
+MOST_ATTACHED_BYTES = 32 * 1024 * 1024
 _CURSOR = "cursor"
 _CONSISTENT_THROUGH = "X-Experience-API-Consistent-Through"
 
@@ -421,6 +423,8 @@ def _get_page(
     with_attachments = call.flag("attachments")
     with hub.db.read() as conn:
         page = query.find(conn, filters, limit=limit, after=after, below=call.through)
+        if with_attachments:
+            page = _within_memory(conn, page)
         exact = [each.payload for each in page.statements]
         payloads = _rendered(conn, exact, form, call)
         parts = _parts(conn, exact) if with_attachments else None
@@ -475,12 +479,31 @@ def _rendered(conn: Any, payloads: list[bytes], form: str, call: Call) -> list[b
     return [render.as_canonical(each, definitions, languages) for each in payloads]
 
 
-def _parts(conn: Any, payloads: Iterable[bytes]) -> list[tuple[str, str, bytes]]:
-    """Hash, content type and data of the attachments that are stored here, each once."""
+def _within_memory(conn: Any, page: query.Page) -> query.Page:
+    """As much of the page as its attachments leave room for; the rest follows by its `more`."""
+    named = [set(_attached([each.payload])) for each in page.statements]
+    sizes = query.measure_attachments(conn, set().union(*named))
+    total, seen = 0, set[str]()
+    for count, mine in enumerate(named):
+        total += sum(sizes.get(sha2, 0) for sha2 in mine - seen)
+        if count and total > MOST_ATTACHED_BYTES:
+            return query.Page(page.statements[:count], page.statements[count - 1].seq)
+        seen |= mine
+    return page
+
+
+def _attached(payloads: Iterable[bytes]) -> dict[str, tuple[str, str]]:
+    """Hash and content type of the attachments that the statements name, by the hash in lower case."""
     types: dict[str, tuple[str, str]] = {}
     for payload in payloads:
         for attachment in attachments.attachments_of(orjson.loads(payload)):
             types.setdefault(attachment["sha2"].lower(), (attachment["sha2"], attachment["contentType"]))
+    return types
+
+
+def _parts(conn: Any, payloads: Iterable[bytes]) -> list[tuple[str, str, bytes]]:
+    """Hash, content type and data of the attachments that are stored here, each once."""
+    types = _attached(payloads)
     found = query.find_attachments(conn, types)
     return [(*types[sha2], found[sha2]) for sha2 in types if sha2 in found]
 

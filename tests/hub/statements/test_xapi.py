@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from hub.statements import xapi
 from lrs.database import Database
 from lrs.multipart import parse_multipart, write_multipart
 from lrstest import ALICE, BUDI, COURSE, VERBS, reference, statement
@@ -439,6 +440,33 @@ def test_data_of_one_digest_is_sent_once_and_answered_once(either: Visitor) -> N
     answer = either.send("GET", "statements", {"attachments": "true"})
     assert answer.data.count(DATA) == 1
     assert parse_multipart(answer.data, answer.mimetype_params["boundary"])[1] == {SHA2: DATA}
+
+
+def test_a_page_ends_early_where_its_attachments_would_be_too_much(
+    lrs: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest follows by `more`: however large attachments are, an answer has a bound, and nothing is left out."""
+    monkeypatch.setattr(xapi, "MOST_ATTACHED_BYTES", 2 * len(DATA))
+    contents = [DATA[:-1] + bytes([number]) for number in range(5)]
+    for content in contents:
+        sha2 = hashlib.sha256(content).hexdigest()
+        body = write_multipart(
+            json.dumps(statement(attachments=[ATTACHMENT | {"sha2": sha2}])).encode(),
+            [(sha2, "application/pdf", content)],
+            "abc",
+        )
+        lrs.send("POST", "statements", data=body, content_type="multipart/mixed; boundary=abc")
+
+    pages, answer = [], lrs.send("GET", "statements", {"attachments": "true"})
+    while True:
+        text, data = parse_multipart(answer.data, answer.mimetype_params["boundary"])
+        pages.append((len(json.loads(text)["statements"]), list(data.values())))
+        if not (more := json.loads(text)["more"]):
+            break
+        answer = lrs._client.get(more, headers=lrs.headers())
+
+    assert [count for count, _data in pages] == [2, 2, 1]
+    assert [content for _count, data in pages for content in data] == contents[::-1]
 
 
 # Documents ----------------------------------------------------------------------------------------------------
