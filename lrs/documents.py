@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from lrs.agents import Identifier
 from lrs.database import insert_new
 from lrs.errors import Malformed, PreconditionFailed, PreconditionMissing
-from lrs.jsontext import parse_json
+from lrs.jsontext import merge_objects, parse_json
 from lrs.keys import key64
 from lrs.tables import documents
 
@@ -144,7 +144,7 @@ def merge_document(
         before = parse_json(stored.content, "The stored document")
         if type(before) is not dict or type(sent) is not dict:
             raise Malformed("Only JSON objects are merged: replace this document by PUT")
-        return orjson.dumps({**before, **sent}), stored.content_type
+        return merge_objects(stored.content, content), stored.content_type
 
     _change(conn, context, name, condition, now, merged)
 

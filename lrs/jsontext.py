@@ -48,6 +48,40 @@ def parse_with_spans(body: bytes) -> tuple[Any, list[Span]]:
     return _parse(body, "The body")
 
 
+def merge_objects(before: bytes, sent: bytes) -> bytes:
+    """The members of two checked JSON objects, and of ``sent`` where both have one; each value as it is written.
+
+    A value would not survive its parsing: numbers have more digits than a computer's.
+    """
+    members = {**_members(before), **_members(sent)}
+    return ("{" + ",".join(f"{json.dumps(name)}:{value}" for name, value in members.items()) + "}").encode()
+
+
+# Numbers are left alone: what is wanted of a value is where it ends.
+_VALUES = json.JSONDecoder(parse_int=str, parse_float=str)
+_SPACE = re.compile(r"[ \t\r\n]*")
+
+
+def _members(body: bytes) -> dict[str, str]:
+    """The text of each member of a JSON object."""
+    text, found = body.decode(), {}
+    at = _after_space(text, text.index("{") + 1)
+    while text[at] != "}":
+        name, at = _VALUES.raw_decode(text, at)
+        start = _after_space(text, text.index(":", at) + 1)
+        _value, end = _VALUES.raw_decode(text, start)
+        found[name] = text[start:end]
+        at = _after_space(text, end)
+        if text[at] == ",":
+            at = _after_space(text, at + 1)
+    return found
+
+
+def _after_space(text: str, at: int) -> int:
+    space = _SPACE.match(text, at)
+    return space.end() if space else at
+
+
 def _parse(body: bytes, what: str) -> tuple[Any, list[Span]]:
     try:
         value = orjson.loads(body)

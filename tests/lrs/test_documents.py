@@ -75,6 +75,19 @@ def test_post_merges_the_top_level_of_two_objects(db: Database) -> None:
     assert stored.content == b'{"a":{"y":1},"b":2,"c":3}'
 
 
+def test_post_keeps_each_value_as_it_was_written(db: Database) -> None:
+    """A merged document is the texts of its members: no number loses a digit, however many it has."""
+    digits = b"0." + b"9" * 5000
+    put(db, b' {"kept" : 12345678901234567890123 , "a\\"b":1.50E+1,"empty":{ } } ')
+
+    post(db, b'{ "long":' + digits + b', "kept":0.10000000000000000000001,"name":"\xc3\xa9\\u00e9" }')
+
+    stored = get(db)
+    assert stored is not None
+    members = b'"kept":0.10000000000000000000001,"a\\"b":1.50E+1,"empty":{ },"long":' + digits
+    assert stored.content == b"{" + members + b',"name":"\xc3\xa9\\u00e9"}'
+
+
 def test_post_stores_where_there_is_nothing(db: Database) -> None:
     post(db, b"\x00plain", content_type="text/plain")
 
