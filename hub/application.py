@@ -10,8 +10,9 @@ from typing import cast
 import flask
 import structlog
 
-from hub import api, errors, lti, lti_tool, web
+from hub import api, errors, lti, web
 from hub.access import auth
+from hub.lti_tool import blueprint as tool_blueprint
 from hub.operations import operators, outcomes
 from hub.operations.metrics import Metrics
 from hub.runtime import Hub, current
@@ -37,7 +38,7 @@ def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:
     app.register_blueprint(operators.create_blueprint(metrics))
     app.register_blueprint(xapi.create_blueprint(lambda: cast(xapi.Services, flask.current_app.extensions["xapi"])))
     app.register_blueprint(lti.create_blueprint())
-    app.register_blueprint(lti_tool.create_blueprint())
+    app.register_blueprint(tool_blueprint.create_blueprint())
     api.register(app)
     web.register(app)
     return app

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 import structlog
 
 from connectors.polling import Polling
-from hub import lti, lti_tool
+from hub import lti
 from hub.access import accounts, limits
 from hub.jp import recognition
 from hub.jp.replays import Replayer
 from hub.lti import keys
+from hub.lti_tool import logins
 from hub.lti_tool.members import Rosters
 from hub.lti_tool.passback import Passback
 from hub.people import identity_rules
@@ -65,7 +66,7 @@ def keep_house(hub: Hub) -> int:
         log.info("partitions_made", names=made)
 
     def work(conn: sa.Connection) -> None:
-        for purge in (accounts.forget_expired, limits.forget_ended, lti.purge, lti_tool.purge):
+        for purge in (accounts.forget_expired, limits.forget_ended, lti.purge, logins.purge):
             purge(conn, now)
         if not payloads.has_dictionary(conn):
             payloads.learn(conn)

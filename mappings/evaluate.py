@@ -285,6 +285,11 @@ def _proofs(fact: Fact, course: Course) -> tuple[str, ...]:
     return (*fact.proves, "score")
 
 
+def is_done(policy: Policy, course: Course, facts: Iterable[Fact]) -> bool:
+    """Whether these facts prove everything that the course requires, on whatever days."""
+    return {proof for fact in facts for proof in _proofs(fact, course)}.issuperset(_required(policy, course))
+
+
 def _achievements(
     course: Course, required: tuple[str, ...], history: list[Happened], notes: _Notes
 ) -> list[Achievement]:

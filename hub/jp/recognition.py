@@ -28,6 +28,7 @@ import structlog
 from hub.jp import ledger
 from hub.learning import undertakings
 from hub.learning.development_tables import assessments
+from hub.lti_tool import gradebooks, reported
 from hub.people import identity, identity_rules
 from hub.runtime import Hub
 from hub.statements import ingest
@@ -272,10 +273,13 @@ def recompute_many(
 
 
 def _recompute(conn: sa.Connection, hub: Hub, learners: Sequence[UUID], around: Surroundings) -> dict[UUID, Recomputed]:
+    cells = gradebooks.of_learners(conn, learners)
+
     def observed() -> Iterator[tuple[UUID, list[Observed]]]:
         for learner, found in observations_of(conn, hub, learners, around):
             told = assessed(conn, hub, learner, around)
             undertakings.bring_in_line(conn, hub, learner, found, told, around)
+            reported.bring_in_line(conn, hub, cells.get(learner, ()), found, around)
             yield learner, found
 
     return _book(conn, hub, learners, observed(), around)

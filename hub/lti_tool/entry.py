@@ -27,6 +27,8 @@ from hub.lti_tool.messages import Launch
 from hub.lti_tool.people import Known, Unknown
 from hub.lti_tool.platforms import ACTIVE, DISABLED, PENDING, Platform
 from hub.lti_tool.pylti import Awaited, Parameters
+from hub.people import identity
+from hub.statements import ingest
 
 if TYPE_CHECKING:
     from hub.runtime import Hub
@@ -260,7 +262,10 @@ def settle(conn: sa.Connection, hub: Hub, login: Login, platform: Platform, foun
     logins.set_learner(conn, login, learner)
     place = _gradebook(platform, found)
     if place is not None and found.course is not None:
-        gradebooks.note(conn, hub, learner, found.course, place, scores.standing(conn, hub, learner, found.course))
+        standing = scores.standing(conn, hub, learner, found.course)
+        if gradebooks.note(conn, hub, learner, found.course, place, standing) and standing is None:
+            # What the provider has reported by xAPI is for the worker to weigh (`reported`).
+            ingest.wake(conn, identity.one_actor_each(conn, [learner]), now=hub.clock(), new_id=hub.new_id)
 
 
 def _gradebook(platform: Platform, found: Launch) -> Place | None:

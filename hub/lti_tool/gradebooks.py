@@ -1,7 +1,8 @@
 """Scores that other LMSs get: a course that an LMS launched through the hub has a cell in that LMS's gradebook, too.
 
 The launch notes the cell, the score of the course's provider writes what has to stand in it, in its own transaction,
-and puts the cell into a queue; `hub.lti_tool.passback` empties the queue. A cell holds a state, not a history: what
+and puts the cell into a queue (so does what it reports by xAPI: `hub.lti_tool.reported`); `hub.lti_tool.passback`
+empties the queue. A cell holds a state, not a history: what
 changes while it waits is sent once, as it is then.
 """
 
@@ -111,8 +112,8 @@ class Place:
     lineitems: str | None
 
 
-def note(conn: sa.Connection, hub: Hub, learner: UUID, course: int, place: Place, standing: Wanted | None) -> None:
-    """Keep where a launched course's scores go; a score that is there already goes at once."""
+def note(conn: sa.Connection, hub: Hub, learner: UUID, course: int, place: Place, standing: Wanted | None) -> bool:
+    """Keep where a launched course's scores go; a score that is there already goes at once. Whether it is new here."""
     names = (str(place.platform), place.deployment_id, place.resource_link, place.user, str(course))
     cell_id = xapi.statement_id("gradebook", hub.base_url, *names)
     row = {
@@ -133,8 +134,10 @@ def note(conn: sa.Connection, hub: Hub, learner: UUID, course: int, place: Place
         at = gradebook_links.c
         update = sa.update(gradebook_links).where(at.learner == learner, at.id == cell_id)
         conn.execute(update.values(lineitems=place.lineitems, **named))
-    elif standing is not None:
+        return False
+    if standing is not None:
         _want(conn, learner, cell_id, standing, now=hub.clock(), new_id=hub.new_id)
+    return True
 
 
 def offer(conn: sa.Connection, learner: UUID, course: int, wanted: Wanted, *, now: datetime, new_id: NewId) -> int:
@@ -145,6 +148,11 @@ def offer(conn: sa.Connection, learner: UUID, course: int, wanted: Wanted, *, no
     for cell_id in cells:
         _want(conn, learner, cell_id, wanted, now=now, new_id=new_id)
     return len(cells)
+
+
+def want(conn: sa.Connection, cell: Cell, wanted: Wanted, *, now: datetime, new_id: NewId) -> None:
+    """Have this stand in one cell."""
+    _want(conn, cell.learner, cell.id, wanted, now=now, new_id=new_id)
 
 
 def _want(conn: sa.Connection, learner: UUID, cell_id: UUID, wanted: Wanted, *, now: datetime, new_id: NewId) -> None:
@@ -274,6 +282,16 @@ def of_learner(conn: sa.Connection, learner: UUID, course: int) -> tuple[Cell, .
     at = gradebook_links.c
     query = sa.select(gradebook_links).where(at.learner == learner, at.course == course)
     return tuple(_cell(row) for row in conn.execute(query.order_by(at.id)))
+
+
+def of_learners(conn: sa.Connection, wanted: Sequence[UUID]) -> dict[UUID, list[Cell]]:
+    """All cells of these people, of each in an order that is always the same; who has none is left out."""
+    at = gradebook_links.c
+    query = sa.select(gradebook_links).where(at.learner.in_(wanted))
+    found: dict[UUID, list[Cell]] = {}
+    for row in conn.execute(query.order_by(at.learner, at.id)):
+        found.setdefault(row.learner, []).append(_cell(row))
+    return found
 
 
 def of_platform(

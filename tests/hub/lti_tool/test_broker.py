@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from werkzeug.test import TestResponse
 from werkzeug.wrappers import Request, Response
 
 from gradebooktest import Gradebook
+from hub.jp import recognition
 from hub.learning import catalogue
 from hub.lti import lineitems, scores
 from hub.lti.contexts import Context
@@ -30,6 +32,9 @@ from hub.systems.registry import NewTool
 from lrs.agents import Identifier
 from mappings.course import Course
 from platformtest import BASE, ISSUER, MEMBERSHIP, Lms, Person
+
+SECRET = "rahasia-yang-panjang"
+VERBS = "http://adlnet.gov/expapi/verbs/"
 
 
 @dataclass
@@ -68,6 +73,28 @@ class Broker:
             "scoreMaximum": 100,
         }
         return scores.accept(hub, tool, course, item, scores.parse_score(said), json.dumps(said).encode())
+
+    def report(self, verb: str, *, key: str = "lan", **members: Any) -> str:
+        """The provider sends a statement about her in the course, with its own credential; gives its id."""
+        self.lms.clock.advance(milliseconds=5)
+        course = {"id": "https://lan.example/course/1"}
+        said = {
+            "id": str(uuid4()),
+            "actor": {"account": {"homePage": BASE, "name": str(self.person.id)}},
+            "verb": {"id": VERBS + verb},
+            "object": course,
+            "timestamp": self.lms.clock.now.isoformat(),
+        } | members
+        headers = {"X-Experience-API-Version": "1.0.3"}
+        answer = self.lms.client.post("/xapi/statements", json=said, headers=headers, auth=(key, SECRET))
+        assert answer.status_code == 200, answer.text
+        return str(said["id"])
+
+    def work(self) -> int:
+        """What the worker does: recompute who was woken, then send what is due."""
+        while recognition.drain(self.lms.hub):
+            pass
+        return self.send()
 
     def send(self) -> int:
         """What the worker does when something is due."""
@@ -110,10 +137,14 @@ def broker(lms: Lms, people: tuple[Person, Person], keys: list[RSAKey], httpserv
         form="NKL04",
         scope="national",
         programme_centi_jp=450,
+        requires=("completed", "passed"),
         launch_url="https://lan.example/launch",
     )
     with hub.db.write() as conn:
-        registry.add_tool(conn, hub, new, by="test")
+        tool = registry.add_tool(conn, hub, new, by="test")
+        registry.add_connector(conn, hub, "else", "xapi-push", by="test")
+        for key, owner in (("lan", registry.get_connector(conn, tool.connector).name), ("else", "else")):
+            registry.add_credential(conn, hub, key, by="test", key=key, secret=SECRET, connector=owner)
         catalogue.import_courses(conn, hub, [course], by="test")
         who = Identifier("account", ISSUER, "42")
         identity.link(conn, who, people[0].id, by="import", now=lms.clock(), new_id=hub.new_id)
@@ -217,6 +248,75 @@ def test_scores_for_one_cell_are_later_each_time(broker: Broker):
     assert said == sorted(said)
     assert len({each[:19] for each in said}) == 3, "a Moodle compares whole seconds"
     assert broker.gradebook.grades == {"42": 85}
+
+
+# Providers that report by xAPI alone -------------------------------------------------------------------------------
+
+
+def scored(scaled: float) -> tuple[str, dict[str, Any]]:
+    return "scored", {"result": {"score": {"scaled": scaled}}}
+
+
+@pytest.mark.parametrize(
+    ("reports", "grades"),
+    [
+        pytest.param([("passed", {"result": {"score": {"raw": 17, "min": 0, "max": 20}}})], {"42": 85}, id="raw"),
+        pytest.param([scored(0.7), scored(0.9), scored(0.4)], {"42": 90}, id="the best stands, as proofs do"),
+        pytest.param([scored(-0.5)], {"42": 0}, id="below nothing is nothing"),
+        pytest.param([("completed", {}), ("passed", {})], {"42": 100}, id="all that is required, without a score"),
+        pytest.param([("completed", {})], {}, id="completed, not yet passed"),
+        pytest.param([("failed", {})], {}, id="failed, without a score"),
+        pytest.param([("passed", {"key": "else", "result": {"score": {"scaled": 1}}})], {}, id="no source of hers"),
+    ],
+)
+def test_what_a_provider_reports_by_xapi_alone_stands_in_the_gradebook(
+    broker: Broker, reports: list[tuple[str, dict[str, Any]]], grades: dict[str, float]
+):
+    broker.launch()
+    for verb, members in reports:
+        broker.report(verb, **members)
+
+    assert broker.work() == len(grades)
+
+    assert broker.gradebook.grades == grades
+    assert broker.work() == 0, "nothing has changed"
+
+
+def test_a_report_of_before_the_launch_goes_with_the_launch(broker: Broker):
+    broker.report("passed", result={"score": {"scaled": 0.8}})
+    assert broker.work() == 0
+
+    broker.launch()
+
+    assert broker.work() == 1
+    assert broker.gradebook.grades == {"42": 80}
+
+
+def test_a_report_that_is_voided_is_taken_back_there_too(broker: Broker):
+    broker.launch()
+    statement = broker.report("passed", result={"score": {"scaled": 0.8}})
+    broker.work()
+
+    broker.report("voided", object={"objectType": "StatementRef", "id": statement})
+
+    assert broker.work() == 1
+    assert broker.gradebook.grades == {}
+
+
+def test_a_score_by_ags_stands_whatever_the_statements_say(broker: Broker):
+    broker.launch()
+    broker.report("passed", result={"score": {"scaled": 0.8}})
+    broker.work()
+
+    broker.score(85)
+    assert broker.work() == 1
+    broker.report("passed", result={"score": {"scaled": 0.95}})
+    assert broker.work() == 0
+    assert broker.gradebook.grades == {"42": 85}
+
+    broker.score(None)
+    assert broker.work() == 1
+    assert broker.gradebook.grades == {}
 
 
 def test_an_lms_that_is_down_gets_it_later(broker: Broker):
