@@ -15,15 +15,15 @@ The steps, each a small function:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from hashlib import sha256
 from types import MappingProxyType
+from typing import NamedTuple
 
 import orjson
 
 from mappings.course import Catalogue, Course
-from mappings.dated import Source
 from mappings.facts import Certificate, Fact
 from mappings.policy import Cap, Policy
 from mappings.rules import Achievement, Check, Happened, Worth, Worthless, check, jp_text, score_text, worth
@@ -61,8 +61,7 @@ OUTCOMES_OF_A_FACT = (
 _ABOUT_FACTS = frozenset({"superseded", "outside_valid_days", "before_policy", "after_policy", "score_below_minimum"})
 
 
-@dataclass(frozen=True, slots=True)
-class Recognition:
+class Recognition(NamedTuple):
     """Recognised JP of one course and period. ``key`` with the policy's name identifies it in a ledger; ``document`` is
     the canonical text of everything it says, and ``content`` its digest: equal content is the same entry."""
 
@@ -77,23 +76,13 @@ class Recognition:
     centi_jp: int
     checks: tuple[Check, ...]
     evidence: tuple[str, ...]
-    document: str = field(init=False, compare=False, repr=False)
-    content: str = field(init=False, compare=False)
-
-    def __post_init__(self) -> None:
-        text = self._canonical()
-        object.__setattr__(self, "document", text.decode())
-        object.__setattr__(self, "content", sha256(text).hexdigest())
+    document: str
+    content: str
 
     @property
     def key(self) -> tuple[str, str, str]:
         """Course, period and content. With the policy and the number of earlier reversals: the idempotency key."""
         return (self.course, self.period, self.content)
-
-    def _canonical(self) -> bytes:
-        values = [self.course, self.course_digest, self.form, self.scope, self.period, self.on.isoformat()]
-        checks = [list(step) for step in self.checks]
-        return orjson.dumps([*values, self.centi_jp, checks, self.evidence])
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,7 +433,8 @@ def _recognise(
     caps = _Caps(policy)
     recognitions: list[Recognition] = []
     for achievement in achievements:
-        double = claims.find_double(achievement)
+        shown = certificates(achievement)
+        double = claims.find_double(achievement, shown)
         if double is not None:
             code, other = double
             notes.wait(achievement.course.id, code, achievement.facts(), recognised=other)
@@ -458,7 +448,7 @@ def _recognise(
             code = next((step.code for step in steps if step.outcome == "limited"), "nothing_to_count")
             notes.wait(achievement.course.id, code, achievement.facts(), on=achievement.on.isoformat())
             continue
-        claims.take(achievement)
+        claims.take(achievement, shown)
         recognitions.append(_recognition(achievement, found, steps, centi))
     return recognitions
 
@@ -473,23 +463,23 @@ class _Claims:
         self._certificates: dict[str, list[tuple[Certificate, str]]] = {}
         self._courses: dict[str, dict[str, list[Achievement]]] = {}
 
-    def find_double(self, achievement: Achievement) -> tuple[str, str] | None:
-        """Why this is claimed already, and the course that it was recognised with."""
+    def find_double(self, achievement: Achievement, shown: Sequence[Certificate]) -> tuple[str, str] | None:
+        """Why this is claimed already with the certificates ``shown``, and the course that it was recognised with."""
         if self._once_per_course:
             for other, taken in self._courses.get(self._same_as(achievement.course.id), {}).items():
                 if other != achievement.course.id and any(_is_same_period(achievement, one) for one in taken):
                     return "same_course", other
         if self._once_per_certificate:
-            for certificate in certificates(achievement):
+            for certificate in shown:
                 for known, course in self._certificates.get(certificate.number, ()):
                     if certificate.is_same(known):
                         return "same_certificate", course
         return None
 
-    def take(self, achievement: Achievement) -> None:
+    def take(self, achievement: Achievement, shown: Sequence[Certificate]) -> None:
         course = achievement.course.id
         self._courses.setdefault(self._same_as(course), {}).setdefault(course, []).append(achievement)
-        for certificate in certificates(achievement):
+        for certificate in shown:
             self._certificates.setdefault(certificate.number, []).append((certificate, course))
 
 
@@ -505,11 +495,13 @@ def _is_same_period(one: Achievement, other: Achievement) -> bool:
 def certificates(achievement: Achievement) -> list[Certificate]:
     """The certificates that belong to an achievement: those of its evidence, and where the course counts once or
     yearly also those that came with other reports about it in that time."""
-    events = [event for events in achievement.evidence.values() for event in events]
+    events: Sequence[Happened]
     if achievement.course.repeat == "once":
-        events = list(achievement.history)
-    elif achievement.course.repeat == "yearly":
-        events += [event for event in achievement.history if event.day.year == achievement.on.year]
+        events = achievement.history
+    else:
+        events = [event for events in achievement.evidence.values() for event in events]
+    if achievement.course.repeat == "yearly":
+        events = [*events, *(event for event in achievement.history if event.day.year == achievement.on.year)]
     found = {event.fact.certificate for event in events if event.fact.certificate is not None}
     return sorted(found, key=lambda certificate: (certificate.number, certificate.issuer or ""))
 
@@ -599,36 +591,38 @@ def _window(per: str, day: date) -> str:
 def _recognition(achievement: Achievement, found: Worth, steps: tuple[Check, ...], centi: int) -> Recognition:
     course = achievement.course
     facts = {fact.statement: fact for fact in (*achievement.facts(), *found.used)}
-    ordered = sorted(facts.values(), key=lambda fact: (fact.at, fact.statement))
+    ordered = (
+        sorted(facts.values(), key=lambda fact: (fact.at, fact.statement)) if len(facts) > 1 else [*facts.values()]
+    )
+    checks = (*_evidence_checks(achievement, ordered), *found.checks, *steps)
+    evidence = tuple([fact.statement for fact in ordered])
+    named = (course.id, course.digest, course.form, course.scope, achievement.period)
+    text = orjson.dumps([*named, achievement.on.isoformat(), centi, list(map(list, checks)), evidence])
     return Recognition(
-        course=course.id,
-        course_digest=course.digest,
-        form=course.form,
-        scope=course.scope,
-        period=achievement.period,
+        *named,
         on=achievement.on,
         at=achievement.at,
         year=achievement.on.year,
         centi_jp=centi,
-        checks=(*_evidence_checks(achievement, ordered), *found.checks, *steps),
-        evidence=tuple(fact.statement for fact in ordered),
+        checks=checks,
+        evidence=evidence,
+        document=text.decode(),
+        content=sha256(text).hexdigest(),
     )
 
 
-_ROW = Source("", "")
-
-
 def _evidence_checks(achievement: Achievement, facts: Sequence[Fact]) -> list[Check]:
+    # Without a reference: the course's own catalogue row is the source of all of these.
     course = achievement.course
     sources = ";".join(sorted({fact.connector or "hub" for fact in facts}))
     heard = ";".join((course.provider, *course.sources))
-    checks = [check("source", "met", sources, heard, source=_ROW)]
+    checks = [Check("source", "met", sources, heard)]
     for proof, events in achievement.evidence.items():
         checks.append(_proof_check(course, proof, events[-1]))
     if course.valid_from or course.valid_until:
         span = f"{course.valid_from or ''}..{course.valid_until or ''}"
-        checks.append(check("valid_days", "met", achievement.on.isoformat(), span, source=_ROW))
-    checks.append(check("repeat", "met", achievement.period, course.repeat, source=_ROW))
+        checks.append(Check("valid_days", "met", achievement.on.isoformat(), span))
+    checks.append(Check("repeat", "met", achievement.period, course.repeat))
     return checks
 
 
@@ -636,7 +630,7 @@ def _proof_check(course: Course, proof: str, event: Happened) -> Check:
     fact, day = event.fact, event.day.isoformat()
     if proof in ("score", "passed") and fact.score is not None:
         threshold = "" if course.min_score is None else score_text(course.min_score)
-        return check(proof, "met", score_text(fact.score), threshold, day, source=_ROW)
+        return Check(proof, "met", score_text(fact.score), threshold, day)
     if proof == "certificate" and fact.certificate is not None:
-        return check(proof, "met", fact.certificate.number, "", fact.certificate.issuer or "", source=_ROW)
-    return check(proof, "met", day, source=_ROW)
+        return Check(proof, "met", fact.certificate.number, "", fact.certificate.issuer or "")
+    return Check(proof, "met", day)

@@ -274,7 +274,7 @@ def _timestamp(observation: Observation, vocabulary: Vocabulary) -> datetime:
         at = parse_timestamp(text)
     except (ValueError, OverflowError) as error:
         raise _Refused("implausible_date", timestamp=text) from error
-    if at - observation.stored > timedelta(minutes=vocabulary.future_minutes):
+    if at > observation.stored and at - observation.stored > timedelta(minutes=vocabulary.future_minutes):
         raise _Refused("future", timestamp=text, stored=observation.stored.isoformat())
     if at.date() < vocabulary.earliest:
         raise _Refused("implausible_date", timestamp=text)

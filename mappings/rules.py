@@ -7,6 +7,7 @@ programme states, else the form's conversion: a fixed number, or the reported mi
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -279,6 +280,7 @@ def _keep_shorter(events: Durations, fact: Fact) -> None:
 # -- numbers as text
 
 
+@functools.lru_cache(maxsize=4096)
 def decimal_text(value: int, digits: int) -> str:
     """An integer of smaller units as the shortest decimal: 450 hundredths are "4.5"."""
     sign, value = ("-", -value) if value < 0 else ("", value)

@@ -197,9 +197,10 @@ def object_keys(statement: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[s
 
 def activity_keys(activity: Mapping[str, Any], vocabulary: Vocabulary) -> tuple[str, ...]:
     """The same, of any activity."""
+    # Asking for dict and not for Mapping is ten times faster; a statement is parsed JSON.
     definition = activity.get("definition")
-    extensions = definition.get("extensions") if isinstance(definition, Mapping) else None
-    if not isinstance(extensions, Mapping):
+    extensions = definition.get("extensions") if isinstance(definition, dict) else None
+    if not isinstance(extensions, dict):
         return ()
     return tuple(dict.fromkeys(_texts(extensions.get(key) for key in vocabulary.course_keys)))
 
