@@ -30,8 +30,11 @@ from mappings.policy import Policy
 
 #: Parts of one replay. The number is in stored rows: a replay that is under way keeps it.
 PARTS = 64
-#: Learners of one transaction.
-TOGETHER = 64
+#: Learners of a process's first transaction, and at most.
+TOGETHER, MOST_TOGETHER = 64, 512
+#: So many seconds the following ones are to take: long enough that what each costs is shared by many, short enough for
+#: who waits for one of these learners, whatever the number of their statements is.
+_SECONDS = 0.5
 #: How long a part belongs to whoever took it; each transaction prolongs it.
 LEASE = timedelta(seconds=15)
 
@@ -156,6 +159,7 @@ class Replayer:
         self._me = hub.new_id()
         self._only = only
         self._part: _Part | None = None
+        self._size = TOGETHER
 
     def step(self) -> int:
         """Deal with the next learners of some part; tells how many. 0 where there is nothing to take now: all is done,
@@ -166,8 +170,11 @@ class Replayer:
                 return 0
         began = perf_counter()
         done = self._advance(self._part)
+        took = perf_counter() - began
         if self._hub.db.commits_in_order:
-            sleep((perf_counter() - began) / 2)  # So that those who bring statements get SQLite's one write lock.
+            sleep(took / 2)  # So that those who bring statements get SQLite's one write lock.
+        if done == self._size or took > _SECONDS:  # A part's last few learners say little of what the next ones cost.
+            self._size = max(1, min(MOST_TOGETHER, self._size * 2, int(done * _SECONDS / took)))
         return done
 
     def _is_anything_open(self) -> bool:
@@ -251,7 +258,7 @@ class Replayer:
 
     def _page(self, conn: sa.Connection, part: _Part) -> list[UUID]:
         first, last = UUID(int=part.number * _SPAN), UUID(int=(part.number + 1) * _SPAN - 1)
-        return recognition.list_learners(conn, after=part.done_to, limit=TOGETHER, first=first, last=last)
+        return recognition.list_learners(conn, after=part.done_to, limit=self._size, first=first, last=last)
 
     def _policy(self, conn: sa.Connection, part: _Part) -> Policy:
         return self._hub.policies.named(conn, part.policy)
@@ -265,7 +272,7 @@ class Replayer:
         *,
         failed: int,
     ) -> tuple[int, _Part | None]:
-        at, is_done = replay_parts.c, len(page) < TOGETHER
+        at, is_done = replay_parts.c, len(page) < self._size
         values = {
             "people": at.people + len(page),
             "entered": at.entered + sum(each.entered for each in found),
