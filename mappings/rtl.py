@@ -256,9 +256,30 @@ class Deadline:
     source: Source
 
 
+#: What a rule for one provider or one course may set, in days or months.
+DEADLINES = ("submit_within_days", "decide_within_days", "evaluate_after_months", "evaluate_before_months")
+
+#: About what a rule speaks. A course's own rule goes before that of its provider.
+PROVIDER, COURSE = SUBJECTS = ("provider", "course")
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUpRule:
+    """What differs from the document for the courses of one provider, or for one course.
+
+    ``is_owed`` None, and a deadline that ``deadlines`` does not name: as it is without the rule.
+    """
+
+    kind: str
+    subject: str
+    is_owed: bool | None
+    deadlines: Mapping[str, int]
+    source: Source
+
+
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """Who owes a plan, and when its steps are due."""
+    """Who owes a plan, and when its steps are due; ``rules`` say it otherwise for some providers and courses."""
 
     name: str
     providers: frozenset[str]
@@ -268,6 +289,26 @@ class FollowUp:
     evaluate_after_months: Deadline
     evaluate_before_months: Deadline
     renew_before_days: Deadline
+    rules: tuple[FollowUpRule, ...] = ()
+
+    def rules_for(self, course: str, provider: str) -> tuple[FollowUpRule, ...]:
+        """The rules that a course has, the most general one first."""
+        wanted = {(PROVIDER, provider): 0, (COURSE, course): 1}
+        found = [rule for rule in self.rules if (rule.kind, rule.subject) in wanted]
+        return tuple(sorted(found, key=lambda rule: wanted[rule.kind, rule.subject]))
+
+    def of(self, course: str, provider: str) -> FollowUp:
+        """The deadlines of one course, each with its source."""
+        found = self
+        for rule in self.rules_for(course, provider):
+            changed: dict[str, Any] = {name: Deadline(value, rule.source) for name, value in rule.deadlines.items()}
+            found = replace(found, **changed)
+        return found
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether an evaluation begins before it ends."""
+        return self.evaluate_after_months.value <= self.evaluate_before_months.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,17 +334,15 @@ class Reminder:
 def load_follow_up(text: str) -> FollowUp:
     """The deadlines in a YAML text. Whatever is wrong raises `FollowUpError` with line, path and what to do."""
     root = compose(text, kind="follow_up", error=FollowUpError)
-    names = (
-        "submit_within_days", "decide_within_days", "evaluate_after_months", "evaluate_before_months",
-        "renew_before_days",
-    )  # fmt: skip
+    names = (*DEADLINES, "renew_before_days")
     members = root.members(required=("follow_up", "duty", *names))
     duty = members["duty"].members(required=("providers", "reference", "confirmed"))
-    deadlines = {name: _parse_deadline(members[name]) for name in names}
-    if deadlines["evaluate_after_months"].value > deadlines["evaluate_before_months"].value:
-        members["evaluate_before_months"].refuse("ends before evaluate_after_months begins. Correct one of them.")
+    deadlines: dict[str, Any] = {name: _parse_deadline(members[name]) for name in names}
     providers, source = frozenset(duty["providers"].texts()), parse_source(duty, None, members["duty"])
-    return FollowUp(members["follow_up"].text(), providers, source, **deadlines)
+    found = FollowUp(members["follow_up"].text(), providers, source, **deadlines)
+    if not found.is_possible:
+        members["evaluate_before_months"].refuse("ends before evaluate_after_months begins. Correct one of them.")
+    return found
 
 
 def _parse_deadline(node: Node) -> Deadline:
@@ -312,8 +351,11 @@ def _parse_deadline(node: Node) -> Deadline:
 
 
 def owes_plan(course: Course, follow_up: FollowUp) -> bool:
-    """Does who finishes this course owe a follow-up plan?"""
-    return course.provider in follow_up.providers or "rtl_approved" in course.requires
+    """Does who finishes this course owe a follow-up plan? Whose JP wait for one, always does."""
+    if "rtl_approved" in course.requires:
+        return True
+    said = [rule.is_owed for rule in follow_up.rules_for(course.id, course.provider) if rule.is_owed is not None]
+    return said[-1] if said else course.provider in follow_up.providers
 
 
 def duties(plan: Plan, finished_on: date | None, follow_up: FollowUp, *, timezone: tzinfo) -> tuple[Duty, ...]:

@@ -9,14 +9,15 @@ from typing import Any
 import click
 import sqlalchemy as sa
 
-from hub.cli.base import json_option, opened, say
+from hub.cli.base import actor, json_option, opened, say
 from hub.cli.learner import find
-from hub.learning import undertakings
+from hub.learning import follow_up, undertakings
 from hub.learning.catalogue import Snapshot
 from hub.learning.undertakings import After, Duty, FollowUpPlan
 from hub.people import learners
 from hub.runtime import Hub
-from mappings.rtl import item_json
+from mappings.dated import CONFIRMED, Source
+from mappings.rtl import COURSE, DEADLINES, PROVIDER, FollowUpRule, item_json
 
 #: Lines that are read at once.
 _PAGE = 500
@@ -88,6 +89,72 @@ def show(nip: str, as_json: bool) -> None:
         courses = hub.courses.current(conn)
     lines = [line for course, found in plans.items() for line in _lines(course, found, courses)]
     say([plan_json(found) for found in plans.values()], as_json, *(lines or ["She owes and has no follow-up plan."]))
+
+
+@rtl.command()
+@click.option("--provider", help="The rule is for the courses of this connector.")
+@click.option("--course", help="The rule is for the course with this id.")
+@click.option("--owed/--not-owed", "is_owed", default=None, help="Every participant owes a plan, or none does.")
+@click.option("--submit-within-days", type=int, help="Handed in so many days after the course.")
+@click.option("--decide-within-days", type=int, help="Approved or returned so many days after that.")
+@click.option("--evaluate-after-months", type=int, help="Evaluated at the earliest so many months after realised.")
+@click.option("--evaluate-before-months", type=int, help="And at the latest.")
+@click.option("--reference", default="", help="Where it is from: the regulation, or who decided it.")
+@click.option("--confirmed", type=click.Choice(CONFIRMED), default="own", help="How sure that is (own: decided here).")
+@click.option("--remove", is_flag=True, help="Take the rule away: what it said is as the document has it again.")
+@json_option
+def rule(provider: str | None, course: str | None, reference: str, confirmed: str, remove: bool, as_json: bool,
+         is_owed: bool | None, **deadlines: int | None) -> None:  # fmt: skip
+    """Say whose duty a follow-up plan is, and when its steps are due, for one provider or one course."""
+    if (provider is None) == (course is None):
+        raise click.UsageError("Give either --provider CONNECTOR or --course ID.")
+    kind, subject = (PROVIDER, provider) if provider is not None else (COURSE, course or "")
+    given = {name: value for name, value in deadlines.items() if value is not None}
+    said = FollowUpRule(kind, subject, is_owed, given, Source(reference, confirmed))
+    with opened() as hub:
+        if remove:
+            is_changed = hub.db.run(lambda conn: follow_up.remove(conn, hub, kind, subject, by=actor()))
+        else:
+            hub.db.run(lambda conn: follow_up.put(conn, hub, said, by=actor()))
+            is_changed = True
+    told = f"{kind} {subject}: {'no rule any more' if remove else 'the rule holds'}."
+    value = {"kind": kind, "subject": subject, "changed": is_changed}
+    say(value, as_json, told if is_changed else f"As it was: {told}")
+
+
+@rtl.command()
+@json_option
+def rules(as_json: bool) -> None:
+    """The deadlines of follow-up plans, and the rules that say them otherwise for a provider or a course."""
+    with opened() as hub, hub.db.read() as conn:
+        found = hub.policies.follow_up(conn)
+    deadlines = [getattr(found, name) for name in DEADLINES]
+    default = {
+        "providers": sorted(found.providers),
+        "reference": found.duty.reference,
+        "confirmed": found.duty.confirmed,
+        **{name: {"value": each.value, "reference": each.source.reference, "confirmed": each.source.confirmed}
+           for name, each in zip(DEADLINES, deadlines, strict=True)},
+    }  # fmt: skip
+    lines = [
+        f"owed after courses of: {', '.join(sorted(found.providers))}\t{found.duty.confirmed}\t{found.duty.reference}",
+        *(f"{name}: {each.value}\t{each.source.confirmed}\t{each.source.reference}"
+          for name, each in zip(DEADLINES, deadlines, strict=True)),
+        *map(_rule_line, found.rules),
+    ]  # fmt: skip
+    say({"default": default, "rules": [_rule_value(each) for each in found.rules]}, as_json, *lines)
+
+
+def _rule_value(each: FollowUpRule) -> dict[str, Any]:
+    source = {"reference": each.source.reference, "confirmed": each.source.confirmed}
+    return {"kind": each.kind, "subject": each.subject, "is_owed": each.is_owed, **each.deadlines, **source}
+
+
+def _rule_line(each: FollowUpRule) -> str:
+    owed = {True: "owed", False: "not owed", None: ""}[each.is_owed]
+    said = [owed, *(f"{name} {value}" for name, value in each.deadlines.items())]
+    what = ", ".join(filter(None, said))
+    return f"{each.kind} {each.subject}: {what}\t{each.source.confirmed}\t{each.source.reference}"
 
 
 def _lines(course: str, found: FollowUpPlan, courses: Snapshot) -> Iterator[str]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 
 from hub import tables
 from hub.jp.policy_tables import replays, target_documents, target_employers
+from hub.learning import follow_up
 from hub.learning.development_tables import schemes
 from lrs.database import insert_missing, insert_new
 from mappings import shipped
@@ -187,11 +188,12 @@ class Policies:
                 found = self._targets.setdefault(digest, read)
         return found
 
-    def follow_up(self) -> FollowUp:
-        """Who owes a follow-up plan, and when its steps are due."""
+    def follow_up(self, conn: sa.Connection) -> FollowUp:
+        """Who owes a follow-up plan, and when its steps are due, with the rules that an administrator has set."""
         if self._follow_up is None:
             self._follow_up = shipped.follow_up()
-        return self._follow_up
+        rules = tuple(each.rule for each in follow_up.list_all(conn))
+        return replace(self._follow_up, rules=rules) if rules else self._follow_up
 
     def schemes(self, conn: sa.Connection) -> tuple[Scheme, ...]:
         """Every certification scheme: those that come with the hub, then those that were added, by name."""

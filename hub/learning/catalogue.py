@@ -139,7 +139,7 @@ def import_courses(conn: sa.Connection, hub: Hub, courses: Iterable[Course], *, 
         _update(conn, changed, known, now)
         conn.execute(sa.update(revisions).where(revisions.c.name == REVISION).values(number=revision + 1))
         before = [known[course.id].course for course in changed]
-        _wake(conn, hub, [*added, *changed, *before], now)
+        wake(conn, hub, [*added, *changed, *before], now)
     done = Imported(len(added), len(changed), len(given) - len(added) - len(changed))
     detail = {"added": done.added, "changed": done.changed, "same": done.same}
     journal.record(
@@ -282,7 +282,7 @@ def _row(course: Course, version: int) -> dict[str, Any]:
     return {"course": course.id, "version": version, "digest": course.digest, "document": course.to_json()}
 
 
-def _wake(conn: sa.Connection, hub: Hub, courses: Sequence[Course], now: datetime) -> None:
+def wake(conn: sa.Connection, hub: Hub, courses: Sequence[Course], now: datetime) -> None:
     """Have everybody recomputed who reported something about one of these."""
     names = {course.id for course in courses} | {alias for course in courses for alias in course.aliases}
     actors: set[int] = set()

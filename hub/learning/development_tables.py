@@ -62,6 +62,25 @@ schemes = sa.Table(
     info={"distribution": "reference"},
 )
 
+#: What of follow-up plans differs from the document that comes with the hub, for one provider or one course (``kind``,
+#: ``subject``); NULL: as it is without the rule.
+follow_up_rules = sa.Table(
+    "follow_up_rules",
+    metadata,
+    sa.Column("kind", sa.String(8), primary_key=True),
+    sa.Column("subject", sa.Text, primary_key=True),
+    sa.Column("is_owed", sa.Boolean(create_constraint=False)),
+    sa.Column("submit_within_days", sa.SmallInteger),
+    sa.Column("decide_within_days", sa.SmallInteger),
+    sa.Column("evaluate_after_months", sa.SmallInteger),
+    sa.Column("evaluate_before_months", sa.SmallInteger),
+    sa.Column("reference", sa.String(300), nullable=False),
+    sa.Column("confirmed", sa.String(8), nullable=False),
+    sa.Column("at", UTCDateTime, nullable=False),
+    sa.Column("by", sa.String(128), nullable=False),
+    info={"distribution": "reference"},
+)
+
 #: The competencies that a unit, or one person beyond her unit, needs: ``document`` is a JSON list of names and levels.
 unit_needs = sa.Table(
     "unit_needs",

@@ -106,9 +106,9 @@ def read_plan(conn: sa.Connection, hub: Hub, learner: UUID, course: Listed) -> F
     return undertakings.plan_of(hub, recognition.observations(conn, hub, learner), course.course.id)
 
 
-def is_owed(hub: Hub, course: Listed) -> bool:
+def is_owed(conn: sa.Connection, hub: Hub, course: Listed) -> bool:
     """Whether who takes part in this course owes a plan."""
-    return owes_plan(course.course, hub.policies.follow_up())
+    return owes_plan(course.course, hub.policies.follow_up(conn))
 
 
 def _moment(hub: Hub, found: FollowUpPlan) -> datetime:

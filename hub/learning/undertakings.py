@@ -37,10 +37,11 @@ from mappings.certification import (
     scheme_of,
 )
 from mappings.facts import Fact, Observation
-from mappings.rtl import Plan, Step, follow, item_json, item_of, owes_plan, step_of
+from mappings.rtl import FollowUp, Plan, Step, follow, item_json, item_of, owes_plan, step_of
 
 if TYPE_CHECKING:
     from hub.jp.recognition import Observed, Surroundings
+    from hub.learning.catalogue import Listed
     from hub.runtime import Hub
 
 RTL, CERTIFICATION = "rtl", "certification"
@@ -81,6 +82,19 @@ class Undertaking:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """By which deadlines plans are followed, and the courses by which to know whose they are."""
+
+    follow_up: FollowUp
+    courses: Mapping[str, Listed]
+
+    def of(self, course: str) -> FollowUp:
+        """The deadlines of one course."""
+        listed = self.courses.get(course)
+        return self.follow_up.of(course, listed.course.provider if listed else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Duty:
     """Something that has to be done about an undertaking. ``who`` is a learner's id, a supervisor's NIP, or ""."""
 
@@ -117,7 +131,7 @@ def plan_of(hub: Hub, observed: Iterable[Observed], course: str) -> FollowUpPlan
     return _plan(hub, course, mine)
 
 
-def _plans(hub: Hub, observed: Iterable[Observed], around: Surroundings) -> Iterator[FollowUpPlan]:
+def _plans(hub: Hub, observed: Iterable[Observed], around: Surroundings, follow_up: FollowUp) -> Iterator[FollowUpPlan]:
     """The plans of a learner: those with steps, and those that are owed for a course that she took part in."""
     by_course: dict[str, list[Observed]] = {}
     owed: dict[str, bool] = {}
@@ -127,7 +141,7 @@ def _plans(hub: Hub, observed: Iterable[Observed], around: Surroundings) -> Iter
             continue
         if fact.course not in owed:
             course = around.catalogue.find(fact.course)
-            owed[fact.course] = course is not None and owes_plan(course, hub.policies.follow_up())
+            owed[fact.course] = course is not None and owes_plan(course, follow_up)
         if owed[fact.course] or fact.kind.startswith("rtl_"):
             by_course.setdefault(fact.course, []).append(each)
     for iri, mine in sorted(by_course.items()):
@@ -324,7 +338,7 @@ def bring_in_line(
 
     ``assessed``: what assessors said of her. Who undertakes nothing costs one question.
     """
-    plans = [_undertaking(each) for each in _plans(hub, observed, around)]
+    plans = [_undertaking(each) for each in _plans(hub, observed, around, hub.policies.follow_up(conn))]
     certifications = certifications_of(conn, hub, learner, [*observed, *assessed], around.schemes)
     _replace(conn, hub, learner, [*plans, *map(_certified, certifications)])
 
@@ -348,7 +362,7 @@ def _replace(conn: sa.Connection, hub: Hub, learner: UUID, found: Sequence[Under
             conn.execute(sa.delete(undertakings).where(at.learner == learner, at.kind == kind, at.subject == subject))
     rows = [_row(learner, each) for key, each in sorted(wanted.items()) if known.get(key) != each]
     insert_all(conn, undertakings, rows)
-    _replace_duties(conn, learner, _duties(hub, learner, _supervisor(conn, learner), wanted.values()))
+    _replace_duties(conn, learner, _duties(conn, hub, learner, wanted.values()))
 
 
 def _row(learner: UUID, each: Undertaking) -> dict[str, Any]:
@@ -362,32 +376,38 @@ def _supervisor(conn: sa.Connection, learner: UUID) -> str:
     return nip or ""
 
 
-def _duties(hub: Hub, learner: UUID, supervisor: str, found: Iterable[Undertaking]) -> set[Duty]:
-    people = {OWNER: str(learner), SUPERVISOR: supervisor}
+def _duties(conn: sa.Connection, hub: Hub, learner: UUID, found: Iterable[Undertaking]) -> set[Duty]:
+    people = {OWNER: str(learner), SUPERVISOR: _supervisor(conn, learner)}
+    terms = read_terms(conn, hub)
     return {
         Duty(learner, each.kind, each.subject, people[duty.who], duty.code, duty.from_on, duty.due_on)
         for each in found
-        for duty in _next(hub, each)
+        for duty in _next(hub, terms, each)
     }
 
 
-def _next(hub: Hub, each: Undertaking) -> tuple[rtl.Duty, ...]:
+def _next(hub: Hub, terms: Terms, each: Undertaking) -> tuple[rtl.Duty, ...]:
     if each.kind == CERTIFICATION:
-        return _renewal(hub, parse_certification(each.document))
-    return next_of(hub, parse_plan(each.subject, each.document))
+        return _renewal(terms, parse_certification(each.document))
+    return next_of(hub, terms, parse_plan(each.subject, each.document))
 
 
-def _renewal(hub: Hub, found: Certification) -> tuple[rtl.Duty, ...]:
+def _renewal(terms: Terms, found: Certification) -> tuple[rtl.Duty, ...]:
     """A certificate that ends is renewed before it does."""
     if found.valid_until is None:
         return ()
-    before = timedelta(days=hub.policies.follow_up().renew_before_days.value)
+    before = timedelta(days=terms.follow_up.renew_before_days.value)
     return (rtl.Duty("renew", OWNER, found.valid_until - before, found.valid_until),)
 
 
-def next_of(hub: Hub, found: FollowUpPlan) -> tuple[rtl.Duty, ...]:
+def read_terms(conn: sa.Connection, hub: Hub) -> Terms:
+    """The deadlines as they hold now."""
+    return Terms(hub.policies.follow_up(conn), hub.courses.current(conn).by_iri)
+
+
+def next_of(hub: Hub, terms: Terms, found: FollowUpPlan) -> tuple[rtl.Duty, ...]:
     """What has to be done next about a plan, by `OWNER` or `SUPERVISOR`."""
-    return rtl.duties(found.plan, found.finished_on, hub.policies.follow_up(), timezone=hub.settings.timezone)
+    return rtl.duties(found.plan, found.finished_on, terms.of(found.plan.course), timezone=hub.settings.timezone)
 
 
 def _replace_duties(conn: sa.Connection, learner: UUID, wanted: set[Duty]) -> None:

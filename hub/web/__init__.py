@@ -13,6 +13,7 @@ from hub.web import (
     competencies,
     courses,
     employee,
+    follow_up,
     identities,
     identity_rules,
     layout,
@@ -32,7 +33,7 @@ def register(app: flask.Flask) -> None:
     """Give the application its pages."""
     layout.register(app)
     for each in (
-        session, employee, catalogue, rtl, certifications, competencies, transcripts, verify, reports, comparison,
-        policies, platforms, admin, picking, courses, identities, identity_rules, people, audit,
+        session, employee, catalogue, rtl, follow_up, certifications, competencies, transcripts, verify, reports,
+        comparison, policies, platforms, admin, picking, courses, identities, identity_rules, people, audit,
     ):  # fmt: skip
         app.register_blueprint(each.pages)

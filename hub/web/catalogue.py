@@ -256,7 +256,7 @@ def _mine(conn: sa.Connection, hub: Hub, listed: Listed) -> MyCourse | None:
     year = ledger.year_of(conn, hub, learner, hub.today().year)
     is_started = listed.id in plan.started_courses(conn, learner.id)
     plans = {course: found.state for course, found in undertakings.plans(conn, learner.id).items()}
-    owes = rtl.is_owed(hub, listed) or listed.course.id in plans
+    owes = rtl.is_owed(conn, hub, listed) or listed.course.id in plans
     return MyCourse(
         year=year.year,
         state=overview.state_of(listed.course, year, is_started=is_started),

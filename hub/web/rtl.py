@@ -24,7 +24,7 @@ from hub.people.learners import Learner
 from hub.runtime import Hub, current
 from hub.web import development_texts, employee, sheets, texts, waiting
 from hub.web.sheets import Sheet, Value
-from mappings.rtl import LONGEST_TEXT, MOST_ITEMS, Item
+from mappings.rtl import LONGEST_TEXT, MOST_ITEMS, Item, owes_plan
 
 pages = flask.Blueprint("rtl", __name__, url_prefix="/rtl")
 
@@ -82,9 +82,10 @@ def index() -> flask.typing.ResponseReturnValue:
 def _mine(conn: sa.Connection, hub: Hub, learner: Learner, snapshot: Snapshot) -> list[Mine]:
     """What she owes or has written, and courses that she has begun and will owe a plan for."""
     states = {course: found.state for course, found in undertakings.plans(conn, learner.id).items()}
+    follow_up = hub.policies.follow_up(conn)
     begun = (snapshot.by_id.get(number) for number in sorted(plan.started_courses(conn, learner.id)))
     for listed in begun:
-        if listed is not None and rtl.is_owed(hub, listed):
+        if listed is not None and owes_plan(listed.course, follow_up):
             states.setdefault(listed.course.id, undertakings.ASKED)
     found = [(snapshot.by_iri[course], state) for course, state in states.items() if course in snapshot.by_iri]
     return [Mine(listed, state, _address(learner, listed)) for listed, state in found]
@@ -268,7 +269,7 @@ def _page(conn: sa.Connection, hub: Hub, learner_id: UUID, course_id: int) -> Pa
     if learner is None or listed is None or not (role or is_reader):
         raise NotFound("no_such_plan", _("There is no follow-up plan here that you may see."))
     found = undertakings.plans(conn, learner.id).get(listed.course.id)
-    if found is None and (role != OWNER or not rtl.is_owed(hub, listed)):
+    if found is None and (role != OWNER or not rtl.is_owed(conn, hub, listed)):
         raise NotFound("no_such_plan", _("There is no follow-up plan for this course yet."))
     found = found or undertakings.plan_of(hub, (), listed.course.id)
     people = learners.find_many(conn, {learner.id, *found.people.values()})
@@ -284,11 +285,12 @@ def _show(
     hub = current()
     with hub.db.read() as conn:
         page = _page(conn, hub, learner_id, course_id)
+        duties = undertakings.next_of(hub, undertakings.read_terms(conn, hub), page.found)
     return flask.render_template(
         "rtl/plan.html",
         page=page,
         plan=page.found.plan,
-        duties=undertakings.next_of(hub, page.found),
+        duties=duties,
         rows=_rows(page, form),
         note=form.get("note", "") if form else "",
         problems=problems or {},

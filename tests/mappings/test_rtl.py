@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 
 from mappings import shipped
 from mappings.course import Course
+from mappings.dated import Source
 from mappings.rtl import (
     REFUSALS,
     REMINDERS,
     STATES,
     FollowUpError,
+    FollowUpRule,
     Item,
     Plan,
     Step,
@@ -215,6 +218,41 @@ def test_who_owes_a_plan(provider: str, requires: tuple[str, ...], owes: bool) -
     course = Course("https://a/1", provider, "Judul", "", "KL03", "national", requires=requires, programme_centi_jp=8)
 
     assert owes_plan(course, FOLLOW_UP) is owes
+
+
+OWN = Source("Keputusan uji", "own")
+RULES = replace(
+    FOLLOW_UP,
+    rules=(
+        FollowUpRule("course", "https://a/1", None, {"submit_within_days": 5}, OWN),
+        FollowUpRule("provider", "lms", True, {"submit_within_days": 60, "decide_within_days": 7}, OWN),
+        FollowUpRule("course", "https://a/2", False, {}, OWN),
+        FollowUpRule("provider", "bkn", False, {}, OWN),
+    ),
+)
+
+
+@pytest.mark.parametrize(
+    ("id", "provider", "requires", "owes", "submit", "decide"),
+    [
+        ("https://a/1", "lms", (), True, 5, 7),  # what the course does not say, its provider says
+        ("https://a/2", "lms", (), False, 60, 7),  # a course before its provider
+        ("https://a/3", "lms", (), True, 60, 7),
+        ("https://a/3", "bkn", (), False, 30, 14),  # no duty, against the document; its deadlines stay
+        ("https://a/3", "bkn", ("rtl_approved",), True, 30, 14),  # hours that wait for a plan always need one
+        ("https://a/1", "ut", (), False, 5, 14),
+    ],
+)
+def test_a_course_s_rule_goes_before_its_provider_s_and_both_before_the_document(
+    id: str, provider: str, requires: tuple[str, ...], owes: bool, submit: int, decide: int
+) -> None:
+    course = Course(id, provider, "Judul", "", "KL03", "national", requires=requires, programme_centi_jp=8)
+
+    terms = RULES.of(id, provider)
+
+    assert owes_plan(course, RULES) is owes
+    assert (terms.submit_within_days.value, terms.decide_within_days.value) == (submit, decide)
+    assert terms.submit_within_days.source == (OWN if submit != 30 else FOLLOW_UP.submit_within_days.source)
 
 
 def test_wrong_deadlines_are_refused() -> None:

@@ -278,6 +278,20 @@ def test_what_is_due_of_follow_up_plans_is_listed(wkmb: Any, prepared: Hub) -> N
     assert (plan["course"], plan["state"], plan["finished_on"]) == (asking.id, "asked", "2026-03-02")
     assert wkmb("rtl", "show", OTHER_NIP).stdout == "She owes and has no follow-up plan.\n"
 
+    wkmb("rtl", "rule", "--course", asking.id, "--submit-within-days", "60", "--reference", "Pedoman uji 2026")
+    recognition.drain(prepared)
+    [later] = wkmb.json("rtl", "due")
+    told = wkmb.json("rtl", "rules")
+
+    assert later["due_on"] == "2026-05-01"
+    assert told["default"]["submit_within_days"]["value"] == 30
+    assert [(each["subject"], each["submit_within_days"], each["confirmed"]) for each in told["rules"]] == [
+        (asking.id, 60, "own")
+    ]
+    assert "submit_within_days 60\town\tPedoman uji 2026" in wkmb("rtl", "rules").stdout
+    assert "no connector nobody" in wkmb.refused("rtl", "rule", "--provider", "nobody", "--owed", "--reference", "x")
+    assert wkmb.json("rtl", "rule", "--course", asking.id, "--remove")["changed"] is True
+
 
 def test_certification_results_are_recorded_and_shown(wkmb: Any, prepared: Hub) -> None:
     [scheme] = wkmb.json("certification", "schemes")

@@ -147,3 +147,30 @@ def test_without_a_supervisor_the_plan_says_whom_to_ask(pages: Pages) -> None:
 
     assert "Nobody is recorded as your supervisor" in words_of(pages.budi.get(pages.address))
     assert [(code, who) for code, who, _on in pages.office.duties()] == [("decide", "")]
+
+
+def test_an_administrator_sets_deadlines_with_their_source_and_an_auditor_reads_them(pages: Pages) -> None:
+    admin, auditor, path = pages.reader("admin"), pages.reader("auditor"), "/rtl/rules"
+    rule = {"provider": "asn-unggul", "submit_within_days": "60", "reference": "Pedoman uji 2026", "confirmed": "own"}
+
+    general = words_of(auditor.get(path))
+    wrong = admin.post(path, path, provider="asn-unggul", submit_within_days="soon")
+    nothing = admin.post(path, path, provider="asn-unggul", reference="Pedoman uji 2026")
+    done = admin.post(path, path, **rule)
+    pages.office.world.settle()
+    shown = words_of(auditor.get(path))
+
+    assert "Handed in after the course: days at most 30 Not found in any text" in general
+    assert "No rule of its own" in general
+    assert "Rule for a provider or a course" not in general
+    assert (wrong.status_code, nothing.status_code, done.status_code) == (422, 422, 303)
+    assert "Enter a whole number from 0 to 1000." in words_of(wrong)
+    assert "Name the regulation, or who decided it" in words_of(wrong)
+    assert "Say whose duty it is, or enter a number." in words_of(nothing)
+    assert "asn-unggul provider Handed in after the course: days at most 60 Pedoman uji 2026" in shown
+    assert "due by 19 January 2027" in words_of(pages.budi.get("/"))
+    assert pages.budi.get(path).status_code == 403
+    assert auditor.post(path, "/rtl/overdue", **rule).status_code == 403
+    removed = admin.post(f"{path}/remove", path, kind="provider", subject="asn-unggul")
+    assert removed.status_code == 303
+    assert "No rule of its own" in words_of(auditor.get(path))
