@@ -11,13 +11,14 @@ import sqlalchemy as sa
 
 from hub.tables import revisions
 from lrs.database import insert_missing
+from lrs.precompiled import Precompiled
 
-_ALL = sa.select(revisions.c.name, revisions.c.number)
+_ALL = Precompiled(sa.select(revisions.c.name, revisions.c.number))
 
 
 def read(conn: sa.Connection) -> Mapping[str, int]:
     """Every number by its name; what was never changed has none, and counts as 0."""
-    return {row.name: row.number for row in conn.execute(_ALL)}
+    return {row.name: row.number for row in _ALL.all(conn)}
 
 
 def bump(conn: sa.Connection, name: str) -> None:

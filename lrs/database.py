@@ -35,6 +35,7 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lrs.errors import NoPartition
+from lrs.precompiled import Precompiled
 from lrs.together import Together
 
 T = TypeVar("T")
@@ -147,10 +148,19 @@ class Database:
         with self._snapshots.begin() as conn:
             yield conn
 
-    def first(self, query: sa.Executable, parameters: Mapping[str, Any]) -> sa.Row[Any] | None:
-        """The first row of one query, which sees one moment without a transaction: one way to the database and back."""
-        with self._singles.connect() as conn:
-            return conn.execute(query, parameters).first()
+    @contextmanager
+    def singly(self) -> Iterator[Connection]:
+        """A connection that cannot write, on which each query sees a moment of its own, later than the one before.
+
+        It saves the ways to the database at which a transaction begins and ends.
+        """
+        with self._singles.begin() as conn:
+            yield conn
+
+    def first(self, query: Precompiled, **given: Any) -> Any | None:
+        """The first row of one query, by one way to the database and back."""
+        with self.singly() as conn:
+            return query.first(conn, **given)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -315,9 +325,13 @@ def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
         # Nothing is sent here: the driver begins with the first query, as it is told.
         kind = conn.get_execution_options().get("wkmb_begin")
         driver: Any = conn.connection.driver_connection
-        driver.autocommit = kind == "nothing"
-        driver.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if kind == "snapshot" else None
-        driver.read_only = True if kind == "snapshot" else None
+        is_single, is_snapshot = kind == "nothing", kind == "snapshot"
+        # Looked at first: setting one costs the driver as much as a statement.
+        if driver.autocommit is not is_single:
+            driver.autocommit = is_single
+        if driver.read_only is not (True if is_snapshot else None):
+            driver.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ if is_snapshot else None
+            driver.read_only = True if is_snapshot else None
 
     return engine
 
@@ -460,7 +474,7 @@ def upsert(
     is_postgresql = conn.dialect.name == "postgresql"
     if where is None:
         statement = _upsert(table, tuple(row), tuple(update), is_postgresql)
-        return conn.execute(statement, dict(row)).first() is not None
+        return statement.first(conn, **row) is not None
     made = _insert(conn, table).values(dict(row))
     made = made.on_conflict_do_update(
         index_elements=list(table.primary_key.columns), set_={name: row[name] for name in update}, where=where
@@ -469,14 +483,13 @@ def upsert(
 
 
 @functools.cache
-def _upsert(table: sa.Table, names: tuple[str, ...], update: tuple[str, ...], is_postgresql: bool) -> Any:
-    """The statement of an upsert, made once: making it costs as much as executing it."""
+def _upsert(table: sa.Table, names: tuple[str, ...], update: tuple[str, ...], is_postgresql: bool) -> Precompiled:
     made = postgresql.insert(table) if is_postgresql else sqlite.insert(table)
     made = made.values({name: sa.bindparam(name) for name in names})
     # The row's own values, also where a column has a name that a parameter cannot have twice.
     changed = {name: made.excluded[name] for name in update}
     made = made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
-    return made.returning(*table.primary_key.columns)
+    return Precompiled(made.returning(*table.primary_key.columns))
 
 
 def _insert(conn: Connection, table: sa.Table) -> Any:

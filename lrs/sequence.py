@@ -26,6 +26,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from lrs.database import Database, insert_new
+from lrs.precompiled import Precompiled
 from lrs.tables import ALL, floors, statement_index
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
@@ -53,8 +54,10 @@ _SET_FLOOR = (
 )
 
 
-_LOWEST_FLOOR = sa.select(sa.func.min(floors.c.floor).label("lowest")).where(
-    floors.c.floor.is_not(None), floors.c.lease_until > sa.bindparam("now")
+_LOWEST_FLOOR = Precompiled(
+    sa.select(sa.func.min(floors.c.floor).label("lowest")).where(
+        floors.c.floor.is_not(None), floors.c.lease_until > sa.bindparam("now")
+    )
 )
 
 _LAST = str(
@@ -188,7 +191,7 @@ class Sequence:
                 return present
             with self._db.read() as conn:
                 return min(present, stored_at(self._last_committed(conn)))
-        found = self._db.first(_LOWEST_FLOOR, {"now": now})
+        found = self._db.first(_LOWEST_FLOOR, now=now)
         return present if found is None or found.lowest is None else min(present, stored_at(found.lowest))
 
     def take(self, conn: sa.Connection, count: int) -> list[int]:

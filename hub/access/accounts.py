@@ -27,6 +27,7 @@ from hub.runtime import Hub
 from hub.runtime import current as current_hub
 from hub.tables import accounts, web_sessions
 from lrs.database import insert_missing
+from lrs.precompiled import Precompiled
 
 #: What an account may be: learner (an employee), admin (connects systems), auditor (reads everything, writes
 #: nothing), operator (runs the hub).
@@ -130,7 +131,7 @@ def hash_password(password: str) -> str:
 
 def find(conn: sa.Connection, username: str) -> Account | None:
     """The account of that name."""
-    row = conn.execute(_ACCOUNT, {"who": normalize(username)}).first()
+    row = _ACCOUNT.first(conn, who=normalize(username))
     return None if row is None else _read(row)
 
 
@@ -162,10 +163,12 @@ def _account() -> sa.Select[Any]:
     return sa.select(*(accounts.c[name] for name in ("username", "role", "learner", "disabled", "created_at")))
 
 
-# Of every request, made once.
-_ACCOUNT = _account().where(accounts.c.username == sa.bindparam("who"))
-_SESSION = sa.select(web_sessions.c.username).where(
-    web_sessions.c.id == sa.bindparam("which"), web_sessions.c.expires > sa.bindparam("now")
+# Of every request.
+_ACCOUNT = Precompiled(_account().where(accounts.c.username == sa.bindparam("who")))
+_SESSION = Precompiled(
+    sa.select(web_sessions.c.username).where(
+        web_sessions.c.id == sa.bindparam("which"), web_sessions.c.expires > sa.bindparam("now")
+    )
 )
 
 
@@ -211,8 +214,8 @@ def sign_out(conn: sa.Connection, session: Session) -> None:
 def find_session(conn: sa.Connection, hub: Hub, token: str) -> Session | None:
     """The session of a cookie, while it lasts and its account is open."""
     found = session_id(hub, token)
-    username = conn.execute(_SESSION, {"which": found, "now": hub.clock()}).scalar()
-    account = None if username is None else find(conn, username)
+    row = _SESSION.first(conn, which=found, now=hub.clock())
+    account = None if row is None else find(conn, row.username)
     if account is None or account.is_disabled:
         return None
     return Session(found, account.username, account.role, account.learner)

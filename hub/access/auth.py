@@ -11,6 +11,7 @@ import base64
 import binascii
 import hmac
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -23,15 +24,16 @@ from hub.errors import Refused
 from hub.runtime import Hub
 from hub.statements.xapi import Caller, LaunchScope
 from hub.tables import credentials, launches, tools
+from lrs.precompiled import Precompiled
 from lrs.statements import Writer
 
 #: What a launch's token may do, about its own learner, registration and activity alone.
 LAUNCH_SCOPES = frozenset({"statements/write", "statements/read/mine", "state"})
 
-_CREDENTIAL = sa.select(credentials).where(credentials.c.key == sa.bindparam("given"))
+_CREDENTIAL = Precompiled(sa.select(credentials).where(credentials.c.key == sa.bindparam("given")))
 #: Plain content has no tool, and says itself whose it is.
 _OWNER = sa.func.coalesce(tools.c.connector, launches.c.connector).label("connector")
-_LAUNCH = (
+_LAUNCH = Precompiled(
     sa.select(launches.c.token, launches.c.token_until, launches.c.actor, launches.c.registration, launches.c.activity)
     .add_columns(_OWNER, tools.c.disabled)
     .join_from(launches, tools, tools.c.id == launches.c.tool, isouter=True)
@@ -84,7 +86,7 @@ def _launch_id(name: str) -> UUID | None:
 
 def _credential(hub: Hub, key: str, secret: str) -> Caller:
     now = hub.clock()
-    row = hub.db.first(_CREDENTIAL, {"given": key})
+    row = hub.db.first(_CREDENTIAL, given=key)
     if row is None or row.disabled or not _is_secret(hub, row, secret):
         raise Unauthorized("Unknown key or wrong secret.")
     if row.expires is not None and row.expires <= now:
@@ -102,7 +104,7 @@ def _credential(hub: Hub, key: str, secret: str) -> Caller:
     return Caller(scopes, writer, f"credential:{row.id}")
 
 
-def _is_secret(hub: Hub, row: sa.Row[tuple[object, ...]], secret: str) -> bool:
+def _is_secret(hub: Hub, row: Any, secret: str) -> bool:
     given = hub.keyring.digest("credential", secret)
     if hmac.compare_digest(given, row.secret):
         return True
@@ -112,7 +114,7 @@ def _is_secret(hub: Hub, row: sa.Row[tuple[object, ...]], secret: str) -> bool:
 
 
 def _launch(hub: Hub, launch: UUID, secret: str) -> Caller:
-    row = hub.db.first(_LAUNCH, {"given": launch})
+    row = hub.db.first(_LAUNCH, given=launch)
     given = hub.keyring.digest("launch-token", secret)
     if row is None or row.token is None or row.disabled or not hmac.compare_digest(given, row.token):
         raise Unauthorized("Unknown launch or wrong token.")

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from hub.runtime import Hub
 from hub.tables import rate_limits
 from lrs.database import insert_missing
+from lrs.precompiled import Precompiled
 
 
 def allow(hub: Hub, what: str, who: str, *, most: int, seconds: int) -> bool:
@@ -42,19 +43,22 @@ def _key(hub: Hub, what: str, who: str) -> bytes:
     return hub.keyring.digest("rate-limit", f"{what}\n{who}")[:16]
 
 
-def _count(conn: sa.Connection, key: bytes, now: datetime, window: timedelta) -> int:
-    is_over = rate_limits.c.until <= now
-    update = (
-        rate_limits.update()
-        .where(rate_limits.c.key == key)
-        .values(
-            until=sa.case((is_over, now + window), else_=rate_limits.c.until),
-            count=sa.case((is_over, 1), else_=rate_limits.c.count + 1),
-        )
-        .returning(rate_limits.c.count)
+_IS_OVER = rate_limits.c.until <= sa.bindparam("now")
+_COUNT = Precompiled(
+    sa.update(rate_limits)
+    .where(rate_limits.c.key == sa.bindparam("which"))
+    .values(
+        until=sa.case((_IS_OVER, sa.bindparam("then")), else_=rate_limits.c.until),
+        count=sa.case((_IS_OVER, 1), else_=rate_limits.c.count + 1),
     )
-    count = conn.execute(update).scalar()
-    if count is None:  # The first time; somebody else's first time may come before it.
+    .returning(rate_limits.c.count)
+)
+
+
+def _count(conn: sa.Connection, key: bytes, now: datetime, window: timedelta) -> int:
+    counted = _COUNT.first(conn, which=key, now=now, then=now + window)
+    if counted is None:  # The first time; somebody else's first time may come before it.
         insert_missing(conn, rate_limits, [{"key": key, "until": now + window, "count": 0}])
-        count = conn.execute(update).scalar_one()
-    return int(count)
+        counted = _COUNT.first(conn, which=key, now=now, then=now + window)
+    assert counted is not None  # noqa: S101  # it was there, or has just been made
+    return int(counted[0])

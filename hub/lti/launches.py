@@ -28,6 +28,7 @@ from hub.systems.registry import Deployment, Tool
 from hub.tables import enrollments, launches
 from lrs.agents import Identifier
 from lrs.database import insert_all, upsert
+from lrs.precompiled import Precompiled
 from mappings.course import Course
 
 if TYPE_CHECKING:
@@ -204,16 +205,15 @@ def read_hint(hub: Hub, hint: str) -> UUID | None:
     return UUID(value) if isinstance(value, str) else None
 
 
-# Statements of every launch, written once: making one anew costs as much as executing it.
-_FIND = sa.select(*(launches.c[name] for name in Launch.__dataclass_fields__)).where(
-    launches.c.id == sa.bindparam("which")
+_FIND = Precompiled(
+    sa.select(*(launches.c[name] for name in Launch.__dataclass_fields__)).where(launches.c.id == sa.bindparam("which"))
 )
 _ENROLLMENT = sa.select(enrollments.c.launch).where(
     enrollments.c.learner == sa.bindparam("who"),
     enrollments.c.deployment == sa.bindparam("where"),
     enrollments.c.course == sa.bindparam("what"),
 )
-_CONSUME = (
+_CONSUME = Precompiled(
     sa.update(launches)
     .where(launches.c.id == sa.bindparam("which"), launches.c.hint_used_at.is_(None))
     .values(hint_used_at=sa.bindparam("at"), fetch_secret=sa.bindparam("digest"))
@@ -222,8 +222,8 @@ _CONSUME = (
 
 def find(conn: sa.Connection, launch_id: UUID) -> Launch | None:
     """The launch with that id."""
-    row = conn.execute(_FIND, {"which": launch_id}).first()
-    return None if row is None else Launch(**row._mapping)
+    row = _FIND.first(conn, which=launch_id)
+    return None if row is None else Launch(*row)
 
 
 def unanswered(conn: sa.Connection, learner: UUID, course_id: int, now: datetime) -> datetime | None:
@@ -258,8 +258,8 @@ def _enrollment_key(learner: UUID, context: Context) -> dict[str, object]:
 
 def consume(conn: sa.Connection, hub: Hub, launch: Launch, fetch_secret: str) -> bool:
     """Let the launch go through; False if it went through before. One statement decides, so there is no second."""
-    values = {"which": launch.id, "at": hub.clock(), "digest": hub.keyring.digest(_FETCH, fetch_secret)}
-    return conn.execute(_CONSUME, values).rowcount == 1
+    digest = hub.keyring.digest(_FETCH, fetch_secret)
+    return _CONSUME.change(conn, which=launch.id, at=hub.clock(), digest=digest) == 1
 
 
 def fetch_url(hub: Hub, launch: Launch, secret: str) -> str:

@@ -6,7 +6,6 @@ becomes a PNS. Nothing is kept under it but the way to the person.
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from hub.runtime import Hub
 from hub.statements import ingest
 from hub.tables import learner_nips, learners
 from lrs.database import insert_all, insert_new
+from lrs.precompiled import Precompiled
 from mappings.targets import STATUSES
 
 #: The columns of `learner import`, in their order; the first six are required.
@@ -77,15 +77,18 @@ class Imported:
 # Finding -----------------------------------------------------------------------------------------------
 
 
+def _columns() -> list[sa.ColumnElement[Any]]:
+    at = learners.c
+    return [at.id, at.nip, at.name, at.email, at.status, at.employer, at.unit, at.supervisor_nip, at.contract_begin]
+
+
+_FIND = Precompiled(sa.select(*_columns()).where(learners.c.id == sa.bindparam("who")))
+
+
 def find(conn: sa.Connection, learner: UUID) -> Learner | None:
     """The person with this id."""
-    row = conn.execute(_find(), {"who": learner}).first()
+    row = _FIND.first(conn, who=learner)
     return None if row is None else Learner(*row)
-
-
-@functools.cache
-def _find() -> sa.Select[Any]:
-    return sa.select(*_columns()).where(learners.c.id == sa.bindparam("who"))
 
 
 def find_by_nip(conn: sa.Connection, nip: str) -> Learner | None:
@@ -165,11 +168,6 @@ def _begins_with(text: str) -> sa.ColumnElement[bool]:
     if stem:
         conditions.append(name < stem[:-1] + chr(ord(stem[-1]) + 1))
     return sa.and_(*conditions)
-
-
-def _columns() -> list[sa.ColumnElement[Any]]:
-    at = learners.c
-    return [at.id, at.nip, at.name, at.email, at.status, at.employer, at.unit, at.supervisor_nip, at.contract_begin]
 
 
 # Files -------------------------------------------------------------------------------------------------

@@ -7,11 +7,17 @@ node of a cluster copies say ``reference``. The statements are looked at while o
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 import sqlalchemy as sa
 
+import hub
+import lrs
+from lrs.precompiled import Precompiled
 from wkmbtest.clusterrules import ClusterRule, check, distribution
 from wkmbtest.databases import declared_tables
 
@@ -119,3 +125,20 @@ def test_a_statement_that_a_cluster_refuses_is_refused_in_every_test(statement: 
 @pytest.mark.parametrize("statement", ACCEPTED.values(), ids=ACCEPTED.keys())
 def test_a_statement_that_a_cluster_takes_passes(statement: sa.Executable) -> None:
     check(statement)
+
+
+def modules() -> Iterator[ModuleType]:
+    """Every module of the packages that ask the database."""
+    for package in (hub, lrs):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if ".migrations" not in found.name and not found.name.endswith((".otel", ".__main__")):
+                yield importlib.import_module(found.name)
+
+
+def test_statements_that_are_compiled_once_run_on_a_cluster_too() -> None:
+    """They go to the driver past SQLAlchemy, where `wkmbtest.clusterrules` does not see them."""
+    found = [each for module in modules() for each in vars(module).values() if isinstance(each, Precompiled)]
+
+    assert found
+    for each in found:
+        check(each.statement)
