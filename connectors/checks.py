@@ -12,9 +12,13 @@ import requests
 from connectors.base import Check, Clock, ConnectorError
 from connectors.http import describe, get_json
 
-#: LTI tokens live for minutes and may not be issued in the future (1EdTech Security Framework 1.1 section 5.1.3).
+#: LTI tokens live for minutes and may not be issued in the future (1EdTech Security Framework 1.1 section 5.1.3); the
+#: hub forgives a minute.
 SKEW_NOTICED = timedelta(seconds=30)
-SKEW_HARMFUL = timedelta(minutes=5)
+SKEW_HARMFUL = timedelta(minutes=1)
+
+#: People wait for a key set that is read while they are launched.
+SLOW = timedelta(seconds=3)
 
 
 def check_address(session: requests.Session, url: str, clock: Clock) -> tuple[Check, ...]:
@@ -50,16 +54,22 @@ def check_clock(date: str | None, now: datetime) -> Check:
     return Check("clock", "failed", "skewed", f"{where}; launches and tokens will be refused. Set both by NTP.")
 
 
-def check_jwks(session: requests.Session, url: str) -> Check:
-    """Whether the address holds a JSON Web Key Set (RFC 7517 section 5) that signatures can be checked with."""
+def check_jwks(session: requests.Session, url: str, clock: Clock) -> Check:
+    """Whether the address holds a JSON Web Key Set (RFC 7517 section 5) to check signatures with, and soon enough."""
+    begun = clock()
     try:
         found = get_json(session, url)
     except ConnectorError as error:
         return failed("jwks", error)
+    took = clock() - begun
     keys = found.get("keys") if isinstance(found, dict) else None
     if not isinstance(keys, list):
         return Check("jwks", "failed", "not_jwks", f"{describe(url)} holds no JSON Web Key Set. Check the address.")
-    return _judge([key for key in keys if isinstance(key, dict)], describe(url))
+    judged = _judge([key for key in keys if isinstance(key, dict)], describe(url))
+    if judged.outcome == "ok" and took >= SLOW:
+        detail = f"{describe(url)} took {took.total_seconds():.1f} seconds. Launches wait for it, and fail beyond ten."
+        return Check("jwks", "warning", "slow", detail)
+    return judged
 
 
 def find_redirect(session: requests.Session, url: str) -> str | Check:

@@ -90,7 +90,7 @@ def test_tool(hub: Hub, tool: Tool, deployed: tuple[Deployment, ...]) -> Iterato
         if tool.jwks_url is None:
             yield Check("public_key", "ok", "entered", "Its public key is entered here.")
         else:
-            yield checks.check_jwks(session, tool.jwks_url)
+            yield checks.check_jwks(session, tool.jwks_url, hub.clock)
         if not tool.disabled and answered[0].outcome == "ok":
             yield _dry_launch(session, hub, tool, deployed)
     with hub.db.read() as conn:
@@ -150,7 +150,7 @@ def test_platform(hub: Hub, platform: Platform, deployed: tuple[PlatformDeployme
     with hub.new_session(internal=platform.internal) as session:
         answered = checks.check_address(session, platform.auth_url, hub.clock)
         yield from answered
-        yield checks.check_jwks(session, platform.jwks_url)
+        yield checks.check_jwks(session, platform.jwks_url, hub.clock)
         if not platform.disabled and answered[0].outcome == "ok":
             yield _dry_request(session, hub, platform)
     if not platform.disabled:

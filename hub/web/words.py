@@ -576,6 +576,7 @@ def connection_reasons() -> dict[str, str]:
         "address_invalid": _("This is not an address. Correct it."),
         "unresolved": _("The name has no address. Check its spelling, and the DNS."),
         "refused": _("Nobody answers there. Check port and firewall; it is tried again."),
+        "slow": _("It answers, but slowly, and launches wait for it. Ask its administrator."),
         "timeout": _("It answers too slowly. It is tried again."),
         "connection_lost": _("The connection was lost. It is tried again."),
         "tls": _("Its certificate has expired or is for another name. Its administrator must renew it."),

@@ -29,8 +29,9 @@ def inside() -> GuardedSession:
         (-29, "ok"),
         (31, "warning"),
         (-31, "warning"),
-        (299, "warning"),
-        (301, "failed"),
+        (59, "warning"),
+        (61, "failed"),
+        (-61, "failed"),
         (-9999, "failed"),
     ],
 )
@@ -62,16 +63,26 @@ def test_without_a_date_the_clock_is_not_judged(date: str | None) -> None:
 def test_a_key_set_is_judged(httpserver: HTTPServer, document: Any, outcome: str, reason: str) -> None:
     httpserver.expect_request("/jwks").respond_with_json(document)
 
-    check = check_jwks(inside(), httpserver.url_for("/jwks"))
+    check = check_jwks(inside(), httpserver.url_for("/jwks"), lambda: NOW)
 
     assert (check.outcome, check.reason) == (outcome, reason)
     assert "secret" not in check.detail
 
 
+def test_a_slow_key_set_is_noticed_with_its_time(httpserver: HTTPServer) -> None:
+    httpserver.expect_request("/jwks").respond_with_json({"keys": [RSA]})
+    times = iter([NOW, NOW + timedelta(seconds=4.2)])
+
+    check = check_jwks(inside(), httpserver.url_for("/jwks"), lambda: next(times))
+
+    assert (check.outcome, check.reason) == ("warning", "slow")
+    assert "4.2 seconds" in check.detail
+
+
 def test_a_missing_key_set_says_what_to_do(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/jwks").respond_with_data("", 404)
 
-    check = check_jwks(inside(), httpserver.url_for("/jwks"))
+    check = check_jwks(inside(), httpserver.url_for("/jwks"), lambda: NOW)
 
     assert (check.outcome, check.reason) == ("failed", "not_found")
     assert "Check the address" in check.detail
