@@ -246,6 +246,7 @@ class CourseOfEntry(_Answer):
     number: int | None = Field(description="Its number in the catalogue, if it is there still.")
     digest: str = Field(description="Of the version that was valued.")
     provider: str | None
+    provider_title: str | None = Field(description="What people see of the provider; its name where it has no title.")
     title_id: str | None
     title_en: str | None
 
@@ -288,6 +289,7 @@ class EvidenceAnswer(_Answer):
     stored: datetime
     authority: dict[str, Any] = Field(description="On whose word it stands.")
     connector: str | None
+    connector_title: str | None = Field(description="What people see of the connector; its name where it has no title.")
     origin: OriginAnswer
     voided_by: str | None
 

@@ -119,6 +119,7 @@ def _entry(found: EntryExplained, entry: ledger.Entry, learner: learners.Learner
             number=found.course_number,
             digest=entry.course_digest,
             provider=None if course is None else course.provider,
+            provider_title=found.institution,
             title_id=None if course is None else course.title("id"),
             title_en=None if course is None else course.title("en"),
         ),
@@ -151,6 +152,7 @@ def _evidence(evidence: Evidence) -> models.EvidenceAnswer:
         stored=stored.stored,
         authority=dict(evidence.authority),
         connector=evidence.connector,
+        connector_title=evidence.institution,
         origin=_origin(evidence.origin),
         voided_by=None if stored.voided_by is None else str(stored.voided_by),
     )

@@ -238,6 +238,7 @@ def _evidence_value(found: Evidence) -> dict[str, Any]:
         "authority": found.authority,
         "voided_by": found.stored.voided_by,
         "connector": found.connector,
+        "connector_title": found.institution,
         "origin": {
             "kind": origin.kind,
             "id": origin.id,

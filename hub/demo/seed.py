@@ -75,6 +75,7 @@ ACCOUNTS = (
     Account("peserta", "learner", "an employee: catalogue, plan, hours", NIP),
     Account("atasan", "learner", "her supervisor: follow-up plans that wait for a decision", SUPERVISOR_NIP),
     Account("admin", "admin", "an administrator: connected systems"),
+    Account("operator", "operator", "an operator: systems, people and replays, but no evidence of anybody"),
     Account("auditor", "auditor", "an auditor: why an hour counts"),
 )
 

@@ -132,7 +132,8 @@ class LegalSource:
 
 @dataclass(frozen=True, slots=True)
 class EntryExplained:
-    """An entry with everything that it rests on. ``course`` is the version by which it was valued."""
+    """An entry with everything that it rests on. ``course`` is the version by which it was valued; ``institution`` is
+    what people see of its provider."""
 
     entry: Entry
     learner: Learner | None
@@ -144,6 +145,7 @@ class EntryExplained:
     evidence: tuple[Evidence, ...]
     reversed_by: Entry | None
     reverses: Entry | None
+    institution: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,11 +225,13 @@ def explain_entry(conn: sa.Connection, hub: Hub, entry_id: str) -> EntryExplaine
         return None
     policy = hub.policies.named(conn, entry.policy)
     around = recognition.surroundings(conn, hub)
+    titles = {each.name: each.institution for each in around.systems.values()}
+    course = _course_version(conn, entry.course_digest)
     seen = (query.get(conn, UUID(each)) for each in entry.evidence)
     return EntryExplained(
         entry=entry,
         learner=learners.find(conn, entry.learner),
-        course=_course_version(conn, entry.course_digest),
+        course=course,
         course_number=conn.execute(sa.select(courses.c.id).where(courses.c.course == entry.course)).scalar(),
         policy=policy,
         form=policy.forms.get(entry.form),
@@ -235,6 +239,7 @@ def explain_entry(conn: sa.Connection, hub: Hub, entry_id: str) -> EntryExplaine
         evidence=tuple(_evidence(conn, stored, around) for stored in seen if stored is not None),
         reversed_by=ledger.find_reversal(conn, entry),
         reverses=ledger.get(conn, entry.reverses) if entry.reverses else None,
+        institution=titles.get(course.provider, course.provider) if course else None,
     )
 
 

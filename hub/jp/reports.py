@@ -127,6 +127,13 @@ def people(
 _LEARNER = ("id", "nip", "name", "email", "status", "employer", "unit", "supervisor_nip", "contract_begin")
 
 
+def units_of(conn: sa.Connection, team: Team, *, limit: int) -> tuple[Unit, ...]:
+    """The units in which a team's people are, by name."""
+    at = learners.c
+    query = sa.select(at.employer, at.unit).where(at.supervisor_nip.in_(team.nips)).distinct()
+    return tuple(Unit(*row) for row in conn.execute(query.order_by(at.employer, at.unit).limit(limit)))
+
+
 def has_people(conn: sa.Connection, whose: Unit | Team) -> bool:
     """Whether there is anybody."""
     return bool(people(conn, whose, limit=1))

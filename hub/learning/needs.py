@@ -7,7 +7,7 @@ asked for, by `mappings.competencies`: the catalogue is in memory, and what some
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from datetime import date
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -136,9 +136,18 @@ def match_learner(conn: sa.Connection, hub: Hub, learner: Learner) -> tuple[Matc
     return match(of_learner(conn, learner), offered(conn, hub), done)
 
 
-def match_unit(conn: sa.Connection, hub: Hub, unit: Unit) -> UnitNeeds:
-    """Each need of a unit: which courses offer it, or that none does."""
-    return UnitNeeds(unit, match(of_unit(conn, unit), offered(conn, hub), ()))
+def match_units(conn: sa.Connection, hub: Hub, units: Sequence[Unit]) -> list[UnitNeeds]:
+    """Each need of these units, in their order: which courses offer it, or that none does."""
+    catalogue, needed = offered(conn, hub), _of_units(conn, units)
+    return [UnitNeeds(unit, match(needed.get(unit, ()), catalogue, ())) for unit in units]
+
+
+def _of_units(conn: sa.Connection, units: Sequence[Unit]) -> dict[Unit, tuple[Competency, ...]]:
+    """What everybody of these units needs, of those that need anything."""
+    at = unit_needs.c
+    named = sa.tuple_(at.employer, at.unit).in_([(each.employer, each.unit) for each in units])
+    rows = conn.execute(sa.select(at.employer, at.unit, at.document).where(named))
+    return {Unit(row.employer, row.unit): _parse(row.document) for row in rows}
 
 
 def match_people(conn: sa.Connection, hub: Hub, people: Sequence[Learner]) -> list[tuple[Learner, tuple[Match, ...]]]:
@@ -147,10 +156,9 @@ def match_people(conn: sa.Connection, hub: Hub, people: Sequence[Learner]) -> li
     at = learner_needs.c
     query = sa.select(at.learner, at.document).where(at.learner.in_(list(done)))
     own = {row.learner: _parse(row.document) for row in conn.execute(query)}
-    units = {Unit(each.employer, each.unit) for each in people}
-    shared = {unit: of_unit(conn, unit) for unit in units}
+    shared = _of_units(conn, sorted({Unit(each.employer, each.unit) for each in people}, key=astuple))
     return [
-        (each, match((*shared[Unit(each.employer, each.unit)], *own.get(each.id, ())), (), done[each.id]))
+        (each, match((*shared.get(Unit(each.employer, each.unit), ()), *own.get(each.id, ())), (), done[each.id]))
         for each in people
     ]
 

@@ -30,6 +30,8 @@ READERS = ("admin", "operator", "auditor")
 WRITERS = ("admin", "operator")
 
 UNITS, PEOPLE = 50, 50
+#: Units of one supervisor's people that a page shows.
+TEAM_UNITS = 20
 #: Courses of one need that a page names.
 MOST_COURSES = 5
 
@@ -106,17 +108,17 @@ def unit() -> flask.typing.ResponseReturnValue:
     hub = current()
     after = _after()
     with hub.db.read() as conn:
-        whose, about = _asked(conn)
+        whose, units = _asked(conn)
         people = reports.people(conn, whose, limit=PEOPLE + 1, after=after)
         rows = needs.match_people(conn, hub, people[:PEOPLE])
-        found = lines(needs.match_unit(conn, hub, about).matches, hub.courses.current(conn))
-    address = {"team": "mine"} if isinstance(whose, Team) else {"employer": about.employer, "unit": about.unit}
+        snapshot = hub.courses.current(conn)
+        found = [(each.unit, lines(each.matches, snapshot)) for each in needs.match_units(conn, hub, units)]
+    address = {"team": "mine"} if isinstance(whose, Team) else {"employer": whose.employer, "unit": whose.unit}
     last = people[PEOPLE - 1] if len(people) > PEOPLE else None
     following = flask.url_for("competencies.unit", **address, name=last.name, id=last.id) if last else ""  # type: ignore[arg-type]
     return flask.render_template(
         "competencies/unit.html",
-        about=about,
-        lines=found,
+        units=found,
         rows=rows,
         next_url=following,
         first_url=flask.url_for("competencies.unit", **address) if after else "",  # type: ignore[arg-type]
@@ -125,19 +127,19 @@ def unit() -> flask.typing.ResponseReturnValue:
     )
 
 
-def _asked(conn: sa.Connection) -> tuple[Unit | Team, Unit]:
-    """Whose people the address asks for, and whose needs, as far as who asks may see them."""
+def _asked(conn: sa.Connection) -> tuple[Unit | Team, tuple[Unit, ...]]:
+    """Whose people the address asks for, and the units whose needs are theirs, as far as who asks may see them."""
     session = accounts.current()
     if flask.request.args.get("team") == "mine" and session is not None and session.learner is not None:
         team = Team(learners.nips_of(conn, session.learner))
-        first = reports.people(conn, team, limit=1)
-        if not first:
+        units = reports.units_of(conn, team, limit=TEAM_UNITS)
+        if not units:
             raise NotFound("no_team", _("Nobody has you as supervisor, so there is no report for you."))
-        return team, Unit(first[0].employer, first[0].unit)
+        return team, units
     if session is None or session.role not in READERS:
         raise Forbidden
     whose = Unit(_clean("employer"), _clean("unit"))
-    return whose, whose
+    return whose, (whose,)
 
 
 def _after() -> reports.After | None:

@@ -142,6 +142,7 @@ def test_an_entry_explains_itself(scene: Scene) -> None:
 
     assert entry["learner"] == {"nip": NIP, "name": NAME}
     assert (entry["course"]["id"], entry["course"]["provider"]) == (COURSE, "lms")
+    assert (entry["course"]["provider_title"], entry["evidence"][0]["connector_title"]) == ("lms", "lms")
     assert (entry["jp"], entry["year"], entry["reversed_by"]) == (4.5, 2026, None)
     assert entry["policy"]["name"] == "perlan-10-2018"
     assert len(entry["policy"]["digest"]) == 64

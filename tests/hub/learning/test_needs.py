@@ -15,7 +15,7 @@ from hub.systems import registry
 from lrs.database import Database
 from mappings.course import Competency
 from recognizedtest import BASE, LMS, NIP, OTHER_NIP, SECURITY, course, statement
-from rtltest import Office
+from rtltest import BOSS_NIP, Office
 
 SERVICE = f"{LMS}/course/2"
 FILE = (
@@ -93,6 +93,17 @@ def test_pages_show_hers_to_the_employee_and_the_unit_to_its_head_and_administra
     assert budi.get("/competencies/unit?team=mine").status_code == 404
     assert budi.get("/competencies/unit?employer=KKP&unit=Pusdatin").status_code == 403
     assert budi.get("/competencies/units").status_code == 403
+
+
+def test_a_supervisor_sees_the_needs_of_each_unit_of_her_people(world: World) -> None:
+    world.employ(f"199501012020121001,Dewi,,PNS,KKP,Biro Hukum,{BOSS_NIP}")
+    boss = employee(world.world, world.boss, "boss", create_app(world.world.hub))
+
+    team = words_of(boss.get("/competencies/unit?team=mine"))
+
+    assert "Competencies of my people What Biro Hukum needs KKP Statistik (1) not offered" in team
+    assert "What Pusdatin needs KKP Integritas not offered" in team
+    assert "Dewi 0 of 1 Biro Hukum Lacking: Statistik" in team
 
 
 @pytest.mark.parametrize(
