@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from connectors.http import RequestFailed, get_json
-from hub.systems.registry import RSA_BITS
+from hub.systems.door import RSA_BITS
 
 if TYPE_CHECKING:
     from hub.runtime import Hub

@@ -9,8 +9,8 @@ import click
 
 from hub.cli.base import actor, json_option, opened, read_secret, say
 from hub.runtime import Hub
-from hub.systems import registry
-from hub.systems.registry import Credential
+from hub.systems import credentials, registry
+from hub.systems.credentials import Credential
 
 
 @click.group()
@@ -24,7 +24,7 @@ def credential() -> None:
 @click.option("--secret", help="Its secret, at least 16 characters. Others may see it: prefer --secret-stdin.")
 @click.option("--secret-stdin", is_flag=True, help="Read the secret from the first line of standard input.")
 @click.option(
-    "--scope", "scopes", multiple=True, type=click.Choice(registry.SCOPES),
+    "--scope", "scopes", multiple=True, type=click.Choice(credentials.SCOPES),
     help="What it may do; may be repeated. Without it: write statements, and read its own.",
 )  # fmt: skip
 @click.option("--connector", metavar="NAME", help="The system that it belongs to, whose courses it may report.")
@@ -47,7 +47,7 @@ def add(
     with opened() as hub:
         until = None if expires is None else _end_of(hub, expires)
         made = hub.db.run(
-            lambda conn: registry.add_credential(
+            lambda conn: credentials.add(
                 conn, hub, name, by=actor(), key=key, secret=given, scopes=scopes, connector=connector,
                 expires=until, per_minute=per_minute,
             )
@@ -62,7 +62,7 @@ def add(
 def list_(as_json: bool) -> None:
     """Every credential with what it may do, by name."""
     with opened() as hub, hub.db.read() as conn:
-        found = registry.list_credentials(conn)
+        found = credentials.list_all(conn)
         names = registry.connector_names(conn)
         now = hub.clock()
     values = [_value(each, names.get(each.connector or 0)) for each in found]
@@ -83,7 +83,7 @@ def rotate(name: str, secret: str | None, secret_stdin: bool, overlap_hours: int
     """Give the credential NAME another secret."""
     given, overlap = _given(secret, secret_stdin), timedelta(hours=overlap_hours)
     with opened() as hub:
-        made = hub.db.run(lambda conn: registry.rotate_credential(conn, hub, name, given, by=actor(), overlap=overlap))
+        made = hub.db.run(lambda conn: credentials.rotate(conn, hub, name, given, by=actor(), overlap=overlap))
         until = hub.clock() + overlap
     value = {"name": made.name, "key": made.key, "previous_until": until}
     say(value, as_json, f"{name} has a new secret. The one before is good until {until:%Y-%m-%d %H:%M} UTC.")
@@ -96,7 +96,7 @@ def rotate(name: str, secret: str | None, secret_stdin: bool, overlap_hours: int
 def disable(name: str, again: bool, as_json: bool) -> None:
     """Let nobody in any more with the credential NAME; what it stored stays."""
     with opened() as hub:
-        hub.db.run(lambda conn: registry.set_credential_disabled(conn, hub, name, disabled=not again, by=actor()))
+        hub.db.run(lambda conn: credentials.set_disabled(conn, hub, name, disabled=not again, by=actor()))
     say({"name": name, "disabled": not again}, as_json, f"{name} is {'let in again' if again else 'refused now'}.")
 
 

@@ -17,7 +17,7 @@ from hub.learning.certifications import Result
 from hub.people import learners
 from hub.runtime import Hub
 from hub.statements import ingest
-from hub.systems import registry
+from hub.systems import credentials, registry
 from lrs import statements
 from lrs.statements import Writer
 from mappings import shipped
@@ -97,9 +97,7 @@ def seed(hub: Hub, tool_url: str, reader_secret: str | None = None) -> Mapping[s
             registry.add_connector(conn, hub, PROVIDER, "lti", by=BY, internal=True, title=TITLES[PROVIDER])
             tool = registry.add_tool(conn, hub, sandbox, by=BY)
             if reader_secret is not None:
-                registry.add_credential(
-                    conn, hub, READER_KEY, by=BY, key=READER_KEY, secret=reader_secret, scopes=["api/read"]
-                )
+                credentials.add(conn, hub, READER_KEY, by=BY, key=READER_KEY, secret=reader_secret, scopes=["api/read"])
             _people(conn, hub)
             _courses(conn, hub, tool_url)
         elif tool.target_link_uri != sandbox.target_link_uri:

@@ -25,7 +25,7 @@ from hub.errors import HubError
 from hub.jp import ledger
 from hub.jp.ledger import Entry
 from hub.jp.siasn_tables import siasn_entries
-from hub.systems import institutions, registry
+from hub.systems import door, institutions, registry
 from hub.systems.registry import Connector
 from hub.tables import course_versions, learners
 from lrs.database import Database, upsert
@@ -208,7 +208,7 @@ def check_settings(
 ) -> dict[str, Any]:
     """The settings of a connector of this kind; what could never work is refused."""
     for what, each in (("address", url), ("token URL", token_url)):
-        registry.check_url(what, each, internal=internal)
+        door.check_url(what, each, internal=internal)
     if not key:
         raise HubError("credential_missing", "SIASN asks for a key.", action="The gateway's key comes from BKN.")
     return {"url": url.rstrip("/"), "token_url": token_url, "key": key, "institution_id": institution_id,

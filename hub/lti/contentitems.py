@@ -17,7 +17,7 @@ import orjson
 from hub.errors import HubError
 from hub.lti.numbers import parse_number
 from hub.lti.times import parse_time
-from hub.systems import registry
+from hub.systems import door
 from hub.systems.registry import Tool
 
 LTI_LINK = "ltiResourceLink"
@@ -136,7 +136,7 @@ def _url(value: Any, tool: Tool) -> str:
     if not isinstance(value, str):
         raise _Wrong("url", "url must be text.")
     try:
-        registry.check_url("url", value, internal=tool.internal)
+        door.check_url("url", value, internal=tool.internal)
     except HubError as error:
         raise _Wrong("url", str(error)) from error
     hosts = {urlsplit(each).hostname for each in (tool.login_url, tool.target_link_uri, *tool.redirect_uris)}

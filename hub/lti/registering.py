@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from hub import journal
 from hub.errors import HubError
 from hub.lti.scopes import GRANTED
-from hub.systems import registry
+from hub.systems import door, registry
 from hub.systems.registry import Deployment, NewTool, Tool
 from hub.tables import used_tokens
 from lrs.database import insert_missing
@@ -77,7 +77,7 @@ def invite(hub: Hub, invitation: Invitation, registration_url: str, *, by: str) 
 
     Raises `HubError` for a name that is taken or an address that cannot be used.
     """
-    registry.check_url("registration URL", registration_url, internal=invitation.internal)
+    door.check_url("registration URL", registration_url, internal=invitation.internal)
     now = hub.clock()
     token_id = hub.new_id()
     with hub.db.write() as conn:
@@ -208,7 +208,7 @@ def _check_addresses(new: NewTool, domain: Any) -> NewTool | RegistrationRefused
 
 def _check_url(name: str, url: str, new: NewTool, error: str, domain: Any) -> RegistrationRefused | None:
     try:
-        registry.check_url(name, url, internal=new.internal)
+        door.check_url(name, url, internal=new.internal)
     except HubError as refused:
         return RegistrationRefused(error, str(refused))
     # A Moodle's domain carries no port.

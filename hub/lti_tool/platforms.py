@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from hub import journal
 from hub.errors import HubError, NotFound
 from hub.lti_tool.tables import platform_deployments, platforms
-from hub.systems import registry
+from hub.systems import door, registry
 from lrs.database import insert_new
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ def check(new: NewPlatform) -> None:
     addresses = {"issuer": new.issuer, "authentication URL": new.auth_url, "token URL": new.token_url,
                  "JWKS URL": new.jwks_url}  # fmt: skip
     for what, url in addresses.items():
-        registry.check_url(what, url, internal=new.internal)
+        door.check_url(what, url, internal=new.internal)
     for what, text in (("issuer", new.issuer), ("client_id", new.client_id)):
         if not _ID.fullmatch(text):
             action = "Copy it from the platform's administration."

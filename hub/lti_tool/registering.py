@@ -26,7 +26,7 @@ from hub.lti_tool import platforms
 from hub.lti_tool.claims import is_id
 from hub.lti_tool.platforms import NewPlatform, Platform
 from hub.lti_tool.services import parse
-from hub.systems import registry
+from hub.systems import door, registry
 from hub.tables import used_tokens
 from lrs.database import insert_missing
 
@@ -88,7 +88,7 @@ def register(
     """
     if len(start.token) > LONGEST_TOKEN or not start.token.isascii() or " " in start.token:
         raise HubError("registration_token", "This is no registration token.", action=_AGAIN)
-    registry.check_url("openid_configuration", describe(start.configuration_url), internal=internal)
+    door.check_url("openid_configuration", describe(start.configuration_url), internal=internal)
     with hub.db.read() as conn:
         platforms.check_name(conn, name)
         if connector is not None:
@@ -236,7 +236,7 @@ def _offer(said: Any, start: Start, *, internal: bool) -> Mapping[str, Any]:
         value = said.get(name)
         if not isinstance(value, str):
             raise _unfit(f"it has no {name}")
-        registry.check_url(name, value, internal=internal)
+        door.check_url(name, value, internal=internal)
     for name, needed in (
         ("token_endpoint_auth_methods_supported", "private_key_jwt"),
         ("id_token_signing_alg_values_supported", "RS256"),

@@ -35,7 +35,7 @@ from hub.runtime import Hub
 from hub.statements import columns, search
 from hub.statements.columns import Column
 from hub.statements.search import Search
-from hub.systems import registry, sync
+from hub.systems import credentials, registry, sync
 from lrs import attachments, query
 from lrs.query import Stored
 from lrs.validate import VOIDED
@@ -129,7 +129,7 @@ def _told(hub: Hub, wanted: Search, through: datetime, *, whole: bool = False) -
 
 def _tell(conn: sa.Connection, page: Iterable[Stored]) -> list[Told]:
     systems = registry.connector_names(conn)
-    keys = {f"credential:{each.id}": f"credential/{each.name}" for each in registry.list_credentials(conn)}
+    keys = {f"credential:{each.id}": f"credential/{each.name}" for each in credentials.list_all(conn)}
     return [
         Told(each, orjson.loads(each.payload), systems.get(each.owner or 0), keys.get(each.origin, each.origin))
         for each in page

@@ -31,7 +31,7 @@ from hub import journal
 from hub.errors import HubError
 from hub.runtime import Hub
 from hub.statements import exports, ingest
-from hub.systems import registry
+from hub.systems import credentials, registry
 from hub.systems.registry import Connector
 from hub.systems.sync_tables import connector_runs, pulled_statements
 from lrs import attachments, query, statements
@@ -194,7 +194,7 @@ class Reader:
         self._now = lowest_seq(hub.clock(), later=1)
         with hub.db.read() as conn:
             self._systems = {each.name: each.id for each in registry.list_connectors(conn)}
-            self._keys = {each.name: each.id for each in registry.list_credentials(conn)}
+            self._keys = {each.name: each.id for each in credentials.list_all(conn)}
 
     def read(self, number: int, text: bytes) -> Line | Problem | Mapping[str, Any]:
         """A statement, why the line is none, or the first or last line of an export."""

@@ -18,7 +18,7 @@ from hub.people import identity, learners
 from hub.people.learners import Learner
 from hub.rows import is_nip
 from hub.runtime import Hub
-from hub.systems import registry
+from hub.systems import credentials, registry
 from lrs import formats, query
 from lrs.agents import Identifier
 from lrs.query import Page, StatementQuery, Stored
@@ -111,7 +111,7 @@ def find(
 def sources(conn: sa.Connection) -> tuple[str, ...]:
     """By whom statements can be asked for: the hub itself, each system that is fetched from, and each key."""
     systems = [f"connector/{each.name}" for each in registry.list_connectors(conn)]
-    return ("hub", *systems, *(f"credential/{each.name}" for each in registry.list_credentials(conn)))
+    return ("hub", *systems, *(f"credential/{each.name}" for each in credentials.list_all(conn)))
 
 
 class _Form:

@@ -29,8 +29,9 @@ from hub.lti.scopes import MEMBERSHIP_READ
 from hub.lti_tool import platforms
 from hub.lti_tool.platforms import Platform, PlatformDeployment
 from hub.lti_tool.services import Services
-from hub.systems import pulls, registry, sync
-from hub.systems.registry import Connector, Credential, Deployment, Tool
+from hub.systems import credentials, pulls, registry, sync
+from hub.systems.credentials import Credential
+from hub.systems.registry import Connector, Deployment, Tool
 from hub.tables import connection_tests
 from lrs import query
 from lrs.agents import Identifier
@@ -232,9 +233,9 @@ def _test_pull(hub: Hub, connector: Connector) -> Iterator[Check]:
 def _test_push(hub: Hub, connector: Connector) -> Iterator[Check]:
     """It calls the hub: whether it may, and whether it did."""
     with hub.db.read() as conn:
-        credentials = registry.credentials_of_connector(conn, connector.id)
-        yield _check_credentials(connector, credentials, hub.clock())
-        reported = max(filter(None, (_last_report(conn, hub, each) for each in credentials)), default=None)
+        reporting = credentials.of_connector(conn, connector.id)
+        yield _check_credentials(connector, reporting, hub.clock())
+        reported = max(filter(None, (_last_report(conn, hub, each) for each in reporting)), default=None)
     yield _check_reports(reported, "Let it send a statement, then test again.")
 
 

@@ -14,7 +14,7 @@ from connectors.external_lrs import VERSIONS, LRSSettings
 from hub.access.crypto import SealBroken
 from hub.errors import HubError
 from hub.statements import ingest
-from hub.systems import registry, sync
+from hub.systems import door, registry, sync
 from hub.systems.registry import Connector
 from hub.systems.sync import Source, Sync
 from hub.systems.sync_tables import connector_state
@@ -60,7 +60,7 @@ def add(
 
 def check_settings(*, url: str, key: str, version: str, every: int, internal: bool) -> dict[str, Any]:
     """The settings of a connector of this kind; what could never work is refused."""
-    registry.check_url("endpoint", url, internal=internal)
+    door.check_url("endpoint", url, internal=internal)
     if "?" in url:
         raise HubError("query_in_url", f"endpoint: {url} has a query.", action="Give the address before /statements.")
     if not key:

@@ -23,8 +23,9 @@ from hub.access import accounts
 from hub.errors import HubError, NotFound
 from hub.lti import refusals, registering
 from hub.runtime import Hub, current
-from hub.systems import completions, connections, pulls, registry, sync
-from hub.systems.registry import Connector, Credential, NewTool, Tool
+from hub.systems import completions, connections, credentials, pulls, registry, sync
+from hub.systems.credentials import Credential
+from hub.systems.registry import Connector, NewTool, Tool
 from hub.web import admin_forms, files, systems
 from mappings.course import Problem
 from mappings.shipped import VOCABULARIES
@@ -310,7 +311,7 @@ def _create(conn: sa.Connection, hub: Hub, wanted: admin_forms.System, issued: I
                 trusted_centi_jp=wanted.trusted_centi_jp, title=wanted.title,
             )  # fmt: skip
             if issued is not None:
-                registry.add_credential(
+                credentials.add(
                     conn, hub, wanted.name, by=by(), key=issued.key, secret=issued.secret, connector=wanted.name
                 )
         case admin_forms.Files():
@@ -454,10 +455,10 @@ def add_credential(name: str) -> ResponseReturnValue:
 
     def work(conn: sa.Connection) -> None:
         connector = _connector(conn, name)
-        taken = {each.name for each in registry.list_credentials(conn)}
+        taken = {each.name for each in credentials.list_all(conn)}
         names = (name[:60] if number == 1 else f"{name[:60]}-{number}" for number in range(1, len(taken) + 2))
         free = next(each for each in names if each not in taken)
-        registry.add_credential(
+        credentials.add(
             conn, hub, free, by=by(), key=issued.key, secret=issued.secret, connector=connector.name
         )  # fmt: skip
 
@@ -474,7 +475,7 @@ def rotate(name: str, credential: str) -> ResponseReturnValue:
 
     def work(conn: sa.Connection) -> Credential:
         found = _credential(conn, name, credential)
-        return registry.rotate_credential(conn, hub, found.name, secret, by=by(), overlap=overlap)
+        return credentials.rotate(conn, hub, found.name, secret, by=by(), overlap=overlap)
 
     issued = Issued(hub.db.run(work).key, secret)
     return _show_secret(hub, name, issued, until=hub.clock() + overlap)
@@ -487,7 +488,7 @@ def switch_credential(name: str, credential: str, switch: str) -> ResponseReturn
 
     def work(conn: sa.Connection) -> None:
         found = _credential(conn, name, credential)
-        registry.set_credential_disabled(conn, hub, found.name, disabled=disabled, by=by())
+        credentials.set_disabled(conn, hub, found.name, disabled=disabled, by=by())
 
     hub.db.run(work)
     _say_switched(credential, disabled=disabled)
@@ -515,7 +516,7 @@ def _tool(conn: sa.Connection, name: str, tool: str) -> Tool:
 
 
 def _credential(conn: sa.Connection, name: str, credential: str) -> Credential:
-    connector, found = _connector(conn, name), registry.find_credential(conn, credential)
+    connector, found = _connector(conn, name), credentials.find(conn, credential)
     if found is None or found.connector != connector.id:
         raise NotFound("unknown_credential", _("%(name)s has no key “%(key)s”.", name=name, key=credential))
     return found

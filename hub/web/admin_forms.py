@@ -15,7 +15,7 @@ from typing import TypeVar
 from flask_babel import gettext as _
 
 from hub.errors import HubError
-from hub.systems import registry
+from hub.systems import door
 
 #: The kinds that the wizard can connect, in the order in which it offers them.
 KINDS = ("lti", "xapi-push", "xapi-pull", "csv")
@@ -187,14 +187,14 @@ class Reading:
 def address_problem(text: str, *, internal: bool) -> str | None:
     """Why the hub may not call this address, in the reader's language; None where it may."""
     try:
-        registry.check_url("", text, internal=internal)
+        door.check_url("", text, internal=internal)
     except HubError as refusal:
         return address_problems().get(refusal.code, str(refusal))
     return None
 
 
 def address_problems() -> dict[str, str]:
-    """What `hub.systems.registry.check_url` refuses, in words for a form."""
+    """What `hub.systems.door.check_url` refuses, in words for a form."""
     return {
         "not_a_url": _("This is not a web address. Write it in full, for example https://lms.example.go.id/login."),
         "fragment": _("Leave out # and what follows it."),
@@ -208,7 +208,7 @@ def address_problems() -> dict[str, str]:
 def key_problem(pem: str) -> str | None:
     """Why signatures cannot be checked with this key; None where they can."""
     try:
-        registry.check_public_key(pem)
+        door.check_public_key(pem)
     except HubError as refusal:
         if refusal.code == "private_key":
             return str(_("This is a private key, which nobody but the tool may have. Paste the public one."))

@@ -17,8 +17,9 @@ from connectors.base import Check
 from hub.lti_tool import gradebooks, members, platforms
 from hub.lti_tool.members import Context
 from hub.lti_tool.platforms import Platform, PlatformDeployment
-from hub.systems import connections, registry, sync
-from hub.systems.registry import Connector, Credential, Tool
+from hub.systems import connections, credentials, registry, sync
+from hub.systems.credentials import Credential
+from hub.systems.registry import Connector, Tool
 from hub.web import words
 from lrs import query
 from lrs.agents import Identifier
@@ -141,18 +142,16 @@ def healths() -> dict[str, str]:
 
 def list_systems(conn: sa.Connection, hub: Hub) -> list[System]:
     """All systems by name. There is one per institution, so the list is read whole."""
-    tools, credentials = registry.list_tools(conn), registry.list_credentials(conn)
+    tools, reporting = registry.list_tools(conn), credentials.list_all(conn)
     tested = connections.last_of_all(conn)
-    return [
-        _system(conn, hub, each, tools, credentials, tested.get(each.id)) for each in registry.list_connectors(conn)
-    ]
+    return [_system(conn, hub, each, tools, reporting, tested.get(each.id)) for each in registry.list_connectors(conn)]
 
 
 def read(conn: sa.Connection, hub: Hub, connector: Connector) -> System:
     """One system."""
     tools = registry.tools_of_connector(conn, connector.id)
-    credentials = registry.credentials_of_connector(conn, connector.id)
-    return _system(conn, hub, connector, tools, credentials, connections.last(conn, connector.id))
+    reporting = credentials.of_connector(conn, connector.id)
+    return _system(conn, hub, connector, tools, reporting, connections.last(conn, connector.id))
 
 
 def _system(
@@ -160,10 +159,10 @@ def _system(
     hub: Hub,
     connector: Connector,
     tools: Iterable[Tool],
-    credentials: Iterable[Credential],
+    reporting: Iterable[Credential],
     tested: connections.Tested | None,
 ) -> System:
-    own = tuple(each for each in credentials if each.connector == connector.id)
+    own = tuple(each for each in reporting if each.connector == connector.id)
     return System(
         connector=connector,
         tools=tuple(each for each in tools if each.connector == connector.id),

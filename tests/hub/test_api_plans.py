@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from apitest import authorization
 from hub.application import create_app
-from hub.systems import registry
+from hub.systems import credentials
 from lrs.database import Database
 from recognizedtest import BASE, NIP, SECURITY, account, by, statement
 from rtltest import BOSS_NIP, Office
@@ -23,9 +23,7 @@ class Reader:
     def __init__(self, db: Database) -> None:
         self.office = Office(db)
         with db.write() as conn:
-            registry.add_credential(
-                conn, self.office.world.hub, "baca", by="test", key=KEY, secret=SECRET, scopes=["api/read"]
-            )
+            credentials.add(conn, self.office.world.hub, "baca", by="test", key=KEY, secret=SECRET, scopes=["api/read"])
         self.client = create_app(self.office.world.hub).test_client()
 
     def get(self, path: str) -> TestResponse:

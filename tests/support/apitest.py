@@ -19,7 +19,7 @@ from hub.learning import catalogue
 from hub.people import identity, learners
 from hub.runtime import Hub
 from hub.statements import ingest
-from hub.systems import registry
+from hub.systems import credentials, registry
 from lrs import statements
 from lrs.statements import Writer
 
@@ -79,7 +79,7 @@ class Scene:
 
     def add_credential(self, key: str, *scopes: str, per_minute: int | None = None) -> None:
         self.hub.db.run(
-            lambda conn: registry.add_credential(
+            lambda conn: credentials.add(
                 conn, self.hub, key, by="tes", key=key, secret=SECRET, scopes=scopes, per_minute=per_minute
             )
         )

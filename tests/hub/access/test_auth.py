@@ -14,7 +14,7 @@ from hub.access import auth
 from hub.application import create_app
 from hub.errors import Refused
 from hub.runtime import Hub
-from hub.systems import registry
+from hub.systems import credentials, registry
 from hub.tables import launches
 from lrs.database import insert_all
 from wkmbtest.hubs import NOW, Clock
@@ -30,7 +30,7 @@ def add(hub: Hub, *, connector: str | None = None, **options: object) -> None:
     with hub.db.write() as conn:
         if connector is not None:
             registry.add_connector(conn, hub, connector, "xapi-push", by="test")
-        registry.add_credential(
+        credentials.add(
             conn, hub, "sistem", by="test", key="sistem", secret=SECRET, connector=connector, **options  # type: ignore[arg-type]
         )  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_a_rotation_leaves_time_to_change_over(hub: Hub, clock: Clock) -> None:
     add(hub)
     new = "rahasia-baru-0123456789-abc"
     with hub.db.write() as conn:
-        registry.rotate_credential(conn, hub, "sistem", by="test", secret=new)
+        credentials.rotate(conn, hub, "sistem", by="test", secret=new)
 
     auth.authenticate(hub, header("sistem"))
     auth.authenticate(hub, header("sistem", new))
@@ -108,7 +108,7 @@ def test_a_rotation_leaves_time_to_change_over(hub: Hub, clock: Clock) -> None:
 def test_a_disabled_credential_opens_nothing(hub: Hub) -> None:
     add(hub)
     with hub.db.write() as conn:
-        registry.set_credential_disabled(conn, hub, "sistem", disabled=True, by="test")
+        credentials.set_disabled(conn, hub, "sistem", disabled=True, by="test")
 
     with pytest.raises(Unauthorized):
         auth.authenticate(hub, header("sistem"))

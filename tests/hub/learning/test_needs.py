@@ -11,7 +11,7 @@ from apitest import authorization
 from holdertest import Browser, employee, person, words_of
 from hub.application import create_app
 from hub.learning import needs
-from hub.systems import registry
+from hub.systems import credentials
 from lrs.database import Database
 from mappings.course import Competency
 from recognizedtest import BASE, LMS, NIP, OTHER_NIP, SECURITY, course, statement
@@ -134,7 +134,7 @@ def _send(admin: Browser, upload: tuple[io.BytesIO, str]) -> Any:
 def test_the_api_tells_needs_of_a_person_and_of_units_page_by_page(world: World) -> None:
     hub = world.world.hub
     with world.world.db.write() as conn:
-        registry.add_credential(conn, hub, "baca", by="test", key=KEY, secret=SECRET, scopes=["api/read"])
+        credentials.add(conn, hub, "baca", by="test", key=KEY, secret=SECRET, scopes=["api/read"])
     client = create_app(hub).test_client()
 
     def ask(path: str) -> Any:

@@ -27,7 +27,7 @@ from hub.jp import ledger, recognition
 from hub.lti import drafts, registering
 from hub.lti.registering import TOOL_CONFIGURATION, Invitation
 from hub.people import identity
-from hub.systems import registry
+from hub.systems import credentials, registry
 from lrs.agents import Identifier, agent_key
 from ltitest import AGS, BASE, CLAIM, MEMBERS, NRPS, SCOPE, Page, World
 
@@ -177,9 +177,7 @@ def test_who_was_launched_earns_what_it_reports_of_her_without_anybody_linking_h
     statement = orjson.loads(text.replace("http://127.0.0.1:8081", wwwroot))
     course = world.add_course("moodle", id=statement["object"]["id"], launch_url=f"{wwwroot}/enrol/lti/launch.php")
     with world.hub.db.write() as conn:
-        registry.add_credential(
-            conn, world.hub, "moodle", by="admin", key="moodle", secret="s" * 32, connector="moodle"
-        )
+        credentials.add(conn, world.hub, "moodle", by="admin", key="moodle", secret="s" * 32, connector="moodle")
     if is_launched:
         world.begin(course)
         world.begin(course)

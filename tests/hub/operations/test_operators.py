@@ -16,7 +16,7 @@ from hub.jp import recognition
 from hub.operations.metrics import Metrics
 from hub.runtime import Hub, open_hub
 from hub.settings import read
-from hub.systems import registry
+from hub.systems import credentials
 from hub.systems.sync import Pull
 from hub.systems.sync_tables import connector_state
 from hub.worker import keep_house
@@ -67,7 +67,7 @@ def test_a_hub_whose_partitions_have_ended_is_not_ready_until_a_worker_made_more
 def test_without_a_partition_a_sender_is_told_to_try_later(hub: Hub, clock: Clock) -> None:
     hub.db.run(lambda conn: partitions.divide(conn, clock.now - timedelta(days=1000)))
     with hub.db.write() as conn:
-        registry.add_credential(conn, hub, "lms", by="test", key="k", secret="a secret of tests alone", scopes=["all"])
+        credentials.add(conn, hub, "lms", by="test", key="k", secret="a secret of tests alone", scopes=["all"])
 
     answer = (
         create_app(hub)

@@ -20,7 +20,7 @@ from hub.jp import recognition
 from hub.operations import otel, tracing
 from hub.runtime import Hub
 from hub.settings import SettingsError
-from hub.systems import registry
+from hub.systems import credentials
 from lrs.database import Database
 from recognizedtest import NIP, World, account, linked_world, statement
 
@@ -49,7 +49,7 @@ def test_a_statement_and_its_recomputation_are_traced_without_names_or_secrets(
 ) -> None:
     world, hub, exporter = traced
     world.db.run(
-        lambda conn: registry.add_credential(
+        lambda conn: credentials.add(
             conn, hub, "lms", by="test", key="lms", secret=SECRET, connector="asn-unggul", scopes=["all"]
         )
     )

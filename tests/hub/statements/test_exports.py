@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from hub.errors import HubError
 from hub.statements import columns, exports, imports, ingest, search
 from hub.statements.imports import BatchRefused, Imported
-from hub.systems import registry, sync
+from hub.systems import credentials, registry, sync
 from hub.tables import inbox
 from lrs import query, statements
 from lrs.database import Database
@@ -71,7 +71,7 @@ def worlds(new_database: Callable[[], str]) -> Iterator[tuple[World, World]]:
 
 
 def add_credential(world: World, name: str, conn: sa.Connection) -> None:
-    registry.add_credential(conn, world.hub, name, by="test", key=name, secret="s" * 32, connector="asn-unggul")
+    credentials.add(conn, world.hub, name, by="test", key=name, secret="s" * 32, connector="asn-unggul")
 
 
 def fill(world: World) -> dict[str, str]:

@@ -22,7 +22,7 @@ from hub.lti_tool import platforms
 from hub.lti_tool.platforms import NewPlatform
 from hub.runtime import Hub
 from hub.statements import ingest
-from hub.systems import connections, pulls, registry, sync
+from hub.systems import connections, credentials, pulls, registry, sync
 from hub.systems.registry import Connector, NewTool
 from lrs import statements
 from lrs.statements import Writer
@@ -243,7 +243,7 @@ def test_a_system_that_reports_needs_a_credential(hub: Hub) -> None:
 
 def add_credential(hub: Hub, *scopes: str, expires: datetime | None = None) -> None:
     hub.db.run(
-        lambda conn: registry.add_credential(
+        lambda conn: credentials.add(
             conn, hub, "lan", by="test", key="lan", secret=SECRET, scopes=scopes, connector="lan", expires=expires
         )
     )

@@ -15,7 +15,7 @@ from hub import journal
 from hub.access import auth
 from hub.errors import HubError, NotFound
 from hub.runtime import Hub
-from hub.systems import registry
+from hub.systems import credentials, door, registry
 from hub.systems.registry import Connector, NewTool, Tool
 from wkmbtest.hubs import Clock
 
@@ -37,9 +37,9 @@ def add_tool(hub: Hub, new: NewTool = LMS, connector: str | None = None) -> Tool
     return hub.db.run(lambda conn: registry.add_tool(conn, hub, new, by="test", connector=connector))
 
 
-def add_credential(hub: Hub, name: str = "bkn", **given: object) -> registry.Credential:
+def add_credential(hub: Hub, name: str = "bkn", **given: object) -> credentials.Credential:
     values = {"key": name, "secret": SECRET} | given
-    return hub.db.run(lambda conn: registry.add_credential(conn, hub, name, by="test", **values))  # type: ignore[arg-type]
+    return hub.db.run(lambda conn: credentials.add(conn, hub, name, by="test", **values))  # type: ignore[arg-type]
 
 
 def code_of(refused: pytest.ExceptionInfo[HubError]) -> str:
@@ -270,13 +270,13 @@ def test_a_public_key_may_stand_for_a_key_set(hub: Hub) -> None:
 )
 def test_a_key_that_proves_nothing_is_refused(make: Callable[[], str], code: str) -> None:
     with pytest.raises(HubError) as refused:
-        registry.check_public_key(make())
+        door.check_public_key(make())
 
     assert code_of(refused) == code
 
 
 def test_an_elliptic_curve_is_a_key() -> None:
-    registry.check_public_key(pem(ec.generate_private_key(ec.SECP256R1()).public_key()))
+    door.check_public_key(pem(ec.generate_private_key(ec.SECP256R1()).public_key()))
 
 
 # Credentials
@@ -319,7 +319,7 @@ def test_a_wrong_credential_is_refused(hub: Hub, given: dict[str, object], code:
 
     assert code_of(refused) == code
     with hub.db.read() as conn:
-        assert registry.list_credentials(conn) == ()
+        assert credentials.list_all(conn) == ()
 
 
 def test_a_credential_that_is_over_already_is_refused(hub: Hub, clock: Clock) -> None:
@@ -341,9 +341,7 @@ def test_name_and_key_are_given_once(hub: Hub) -> None:
 def test_after_a_rotation_both_secrets_hold_for_a_while(hub: Hub, clock: Clock) -> None:
     add_credential(hub)
 
-    hub.db.run(
-        lambda conn: registry.rotate_credential(conn, hub, "bkn", "another long secret", by="test", overlap=HOUR)
-    )
+    hub.db.run(lambda conn: credentials.rotate(conn, hub, "bkn", "another long secret", by="test", overlap=HOUR))
 
     assert auth.authenticate(hub, header("bkn", SECRET))
     assert auth.authenticate(hub, header("bkn", "another long secret"))
@@ -357,7 +355,7 @@ def test_rotating_to_the_same_secret_is_refused(hub: Hub) -> None:
     add_credential(hub)
 
     with pytest.raises(HubError) as refused:
-        hub.db.run(lambda conn: registry.rotate_credential(conn, hub, "bkn", SECRET, by="test"))
+        hub.db.run(lambda conn: credentials.rotate(conn, hub, "bkn", SECRET, by="test"))
 
     assert code_of(refused) == "same_secret"
 
@@ -365,12 +363,12 @@ def test_rotating_to_the_same_secret_is_refused(hub: Hub) -> None:
 def test_a_disabled_credential_lets_nobody_in(hub: Hub) -> None:
     add_credential(hub)
 
-    hub.db.run(lambda conn: registry.set_credential_disabled(conn, hub, "bkn", disabled=True, by="test"))
+    hub.db.run(lambda conn: credentials.set_disabled(conn, hub, "bkn", disabled=True, by="test"))
 
     with pytest.raises(auth.Unauthorized):
         auth.authenticate(hub, header("bkn", SECRET))
     with pytest.raises(NotFound):
-        hub.db.run(lambda conn: registry.set_credential_disabled(conn, hub, "x", disabled=True, by="test"))
+        hub.db.run(lambda conn: credentials.set_disabled(conn, hub, "x", disabled=True, by="test"))
 
 
 def test_no_secret_is_written_down(hub: Hub) -> None:
@@ -391,7 +389,7 @@ def test_any_text_may_be_asked_for(hub: Hub, name: str) -> None:
     with hub.db.read() as conn:
         assert registry.find_connector(conn, name) is None
         assert registry.find_tool(conn, name) is None
-        assert registry.find_credential(conn, name) is None
+        assert credentials.find(conn, name) is None
 
 
 HOUR = timedelta(hours=1)

@@ -15,11 +15,11 @@ import sqlalchemy as sa
 from werkzeug.exceptions import Unauthorized
 
 from connectors.base import Check
-from hub import journal
+from hub import journal, tables
 from hub.access import auth
 from hub.people import identity, identity_rules, learners
-from hub.systems import registry, sync
-from hub.tables import connection_tests, credentials, recompute_failures
+from hub.systems import credentials, registry, sync
+from hub.tables import connection_tests, recompute_failures
 from hub.web import systems
 from lrs.database import insert_all, upsert
 from pagestest import Person, text
@@ -165,9 +165,7 @@ def test_the_title_of_a_system_is_changed_on_its_page(world, admin):
 def test_a_report_makes_a_system_work(world, admin):
     world.offer(course())
     with world.db.write() as conn:
-        made = registry.add_credential(
-            conn, world.hub, "reporter", by="t", key="k", secret="s" * 20, connector="other-lms"
-        )
+        made = credentials.add(conn, world.hub, "reporter", by="t", key="k", secret="s" * 20, connector="other-lms")
     writer = sync.Writer({"account": {"homePage": BASE, "name": "credential/reporter"}}, 2, f"credential:{made.id}")
     assert "Nothing was reported yet" in text(admin.get("/admin/systems/other-lms"))
 
@@ -300,7 +298,7 @@ def test_a_system_that_reports_gets_a_key_and_a_secret_that_are_shown_once(world
     assert secret not in admin.get("/admin/systems/bkn").text
     with world.db.read() as conn:
         assert registry.named_connector(conn, "bkn").trusted_centi_jp == 4000
-        assert secret not in str(conn.execute(sa.select(credentials)).all())
+        assert secret not in str(conn.execute(sa.select(tables.credentials)).all())
     assert secret not in str(acts(world))
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from browsertest import SCREENS, Site, check, follow, name_of, opened, serving, sign_in
 from hub.access import accounts
-from hub.systems import registry
+from hub.systems import credentials
 from lrs.database import Database
 from pagestest import PASSWORD
 from recognizedtest import NIP, World, by, course, linked_world, statement, voiding
@@ -40,7 +40,7 @@ def site(world: World) -> Iterator[Site]:
     with hub.db.write() as conn:
         for role in ("admin", "auditor"):
             accounts.add(conn, hub, role, role, PASSWORD)
-        registry.add_credential(conn, hub, "asn", by="t", key="asn", secret="s" * 20, connector="asn-unggul")
+        credentials.add(conn, hub, "asn", by="t", key="asn", secret="s" * 20, connector="asn-unggul")
     with serving(world) as site:
         yield site
 
