@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,23 @@ def export(provider: str | None, as_json: bool) -> None:
     """Print the catalogue with the columns of `course import`."""
     found = _listed(provider)
     say([each.course.to_row() for each in found], as_json, catalogue.write_courses(found).rstrip("\n"))
+
+
+@course.command()
+@click.argument("id")
+@click.option("--on", type=click.DateTime(["%Y-%m-%d"]), help="The last day that counts; else today.")
+@json_option
+def withdraw(id: str, on: datetime | None, as_json: bool) -> None:
+    """Offer the course ID no more: nobody starts it, and what is reported of later days does not count."""
+    with opened() as hub:
+        last_day = on.date() if on else hub.today()
+        with hub.db.read() as conn:
+            listed = hub.courses.current(conn).by_iri.get(id)
+        if listed is None:
+            raise Failed(f"There is no course {id[:200]} in the catalogue. `wkmb course list` shows the ids.")
+        ended = hub.db.run(lambda conn: catalogue.withdraw(conn, hub, listed, last_day, by=actor()))
+    said = f"{id} counts until {ended.valid_until} and cannot be started any more."
+    say({"id": id, "valid_until": ended.valid_until}, as_json, said)
 
 
 def read_text(file: Path) -> str:

@@ -11,7 +11,7 @@ import csv
 import io
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from itertools import islice
 from types import MappingProxyType
@@ -21,6 +21,7 @@ import sqlalchemy as sa
 
 from hub import journal
 from hub import revisions as revision_numbers
+from hub.errors import HubError
 from hub.statements import ingest
 from hub.systems import institutions
 from hub.tables import connectors, course_versions, revisions
@@ -280,6 +281,25 @@ def _update(conn: sa.Connection, changed: Sequence[Course], known: Mapping[str, 
 
 def _row(course: Course, version: int) -> dict[str, Any]:
     return {"course": course.id, "version": version, "digest": course.digest, "document": course.to_json()}
+
+
+def withdraw(conn: sa.Connection, hub: Hub, listed: Listed, last_day: date, *, by: str) -> Course:
+    """Offer a course no more: a new version of it that cannot be started here, and counts up to its last day.
+
+    Who finished it by then keeps her hours. What is reported of later days is kept, and does not count. Importing it
+    again offers it anew.
+    """
+    course = listed.course
+    if course.valid_from is not None and last_day < course.valid_from:
+        detail = f"{course.id} counts from {course.valid_from.isoformat()} on, so it cannot end before."
+        raise HubError("ends_before_begin", detail, action="Give a later day.")
+    ended = replace(course, valid_until=min(last_day, course.valid_until or last_day), launch_url="")
+    import_courses(conn, hub, [ended], by=by)
+    journal.record(
+        conn, who=by, action="course.withdraw", object=course.id, now=hub.clock(), new_id=hub.new_id,
+        last_day=ended.valid_until,
+    )  # fmt: skip
+    return ended
 
 
 def wake(conn: sa.Connection, hub: Hub, courses: Sequence[Course], now: datetime) -> None:

@@ -6,10 +6,11 @@ import flask
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from hub.errors import NotFound
 from hub.learning import catalogue
 from hub.lti import drafts
 from hub.runtime import current
-from hub.web import files
+from hub.web import files, texts
 from hub.web.admin import LIMIT, by, guard, say_imported, show_problems
 from mappings.course import COLUMNS, Problem
 
@@ -73,3 +74,19 @@ def import_file() -> ResponseReturnValue:
     done = hub.db.run(lambda conn: catalogue.import_courses(conn, hub, found.courses, by=by()))
     say_imported(done.added, done.changed, done.same)
     return flask.redirect(back, 303)
+
+
+@pages.post("/courses/<int:number>/withdraw")
+@guard
+def withdraw(number: int) -> ResponseReturnValue:
+    """Offer a course no more; today is the last day that counts."""
+    hub = current()
+    with hub.db.read() as conn:
+        listed = hub.courses.current(conn).by_id.get(number)
+    if listed is None:
+        raise NotFound("no_such_course", _("This course is not in the catalogue."))
+    hub.db.run(lambda conn: catalogue.withdraw(conn, hub, listed, hub.today(), by=by()))
+    said = _("“%(title)s” is withdrawn: who finished it up to today keeps her JP, later reports do not count. "
+             "To offer it again, import it again.", title=texts.course_title(listed.course))  # fmt: skip
+    flask.flash(said, "success")
+    return flask.redirect(flask.url_for("courses.listed"), 303)
