@@ -46,8 +46,11 @@ log = structlog.get_logger()
 #: The first launch of a course comes with many others: its list is read when they are in.
 FIRST = timedelta(minutes=10)
 EVERY = timedelta(days=1)
-#: After a list could not be read.
+#: After a list could not be read; twice as long after each further time, up to `EVERY`.
 AGAIN = timedelta(hours=1)
+#: After so many times, which are six days, nobody asks for the list any more: its course is gone. A launch from it, or
+#: an administrator, has it read again.
+MOST_FAILURES = 10
 #: How long one reading may take before another process may begin it anew.
 LEASE = timedelta(minutes=15)
 
@@ -63,7 +66,7 @@ WORKER = "worker"
 @dataclass(frozen=True, slots=True)
 class Context:
     """A course of a platform, and what its membership list gave when it was read last: members linked then, linked
-    before, and unresolved; or in ``failure`` why it could not be read."""
+    before, and unresolved; or in ``failure`` why it could not be read, the ``failures``-th time in a row."""
 
     platform: int
     context: str
@@ -75,24 +78,33 @@ class Context:
     same: int | None
     unresolved: int | None
     failure: str | None
+    failures: int | None
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether nobody asks for it any more."""
+        return (self.failures or 0) >= MOST_FAILURES
 
 
 # What launches leave ---------------------------------------------------------------------------------------------
 
 
 def note(conn: sa.Connection, hub: Hub, platform: Platform, launch: Launch) -> None:
-    """Remember where the membership list of a launch's context is. Nothing is written where that is known."""
+    """Remember where the membership list of a launch's context is. Nothing is written where that is known.
+
+    A list that was given up is read again: its course is there.
+    """
     url, context = launch.memberships_url, launch.context_id or ""
     if url is None or not (context == "" or is_id(context)):
         return
     at = platform_contexts.c
-    known = sa.select(at.url).where(at.platform == platform.id, at.context == context)
+    known = sa.select(at.url).where(at.platform == platform.id, at.context == context, _is_asked_for())
     if conn.execute(known).scalar() == url:
         return
     row = {"platform": platform.id, "context": context, "title": launch.context_title[:200], "url": url,
-           "next_at": hub.clock() + FIRST, "read_at": None}  # fmt: skip
+           "next_at": hub.clock() + FIRST, "read_at": None, "failures": 0}  # fmt: skip
     row |= dict.fromkeys((*OUTCOMES, "failure"))
-    upsert(conn, platform_contexts, row, update=["title", "url", "next_at"])
+    upsert(conn, platform_contexts, row, update=["title", "url", "next_at", "failures"])
 
 
 def of_platform(conn: sa.Connection, platform: Platform, *, limit: int) -> tuple[Context, ...]:
@@ -106,7 +118,7 @@ def of_platform(conn: sa.Connection, platform: Platform, *, limit: int) -> tuple
 def ask(conn: sa.Connection, hub: Hub, platform: Platform, *, by: str) -> int:
     """Have every list of the platform read now; tells how many."""
     at, now = platform_contexts.c, hub.clock()
-    asked = sa.update(platform_contexts).where(at.platform == platform.id).values(next_at=now)
+    asked = sa.update(platform_contexts).where(at.platform == platform.id).values(next_at=now, failures=0)
     lists, named = conn.execute(asked).rowcount, f"platform:{platform.name}"
     journal.record(
         conn, who=by, action="platform.roster.ask", object=named, now=now, new_id=hub.new_id, lists=lists
@@ -127,7 +139,7 @@ class Rosters:
     def due(self) -> Iterable[int]:
         """Platforms that have a list to read, for `connectors.polling.Polling`."""
         at = platform_contexts.c
-        query = sa.select(at.platform).where(at.next_at <= self._hub.clock()).distinct()
+        query = sa.select(at.platform).where(at.next_at <= self._hub.clock(), _is_asked_for()).distinct()
         with self._hub.db.read() as conn:
             return conn.execute(query).scalars().all()
 
@@ -186,7 +198,7 @@ def _pages(found: Iterator[Member]) -> Iterator[list[Member]]:
 def _claim(conn: sa.Connection, hub: Hub, platform_id: int) -> tuple[Platform | None, tuple[Context, ...]]:
     """What of a platform is due, which nobody else reads for the time of a lease."""
     at, now = platform_contexts.c, hub.clock()
-    due = sa.select(platform_contexts).where(at.platform == platform_id, at.next_at <= now)
+    due = sa.select(platform_contexts).where(at.platform == platform_id, at.next_at <= now, _is_asked_for())
     rows = conn.execute(due.order_by(at.next_at, at.context).limit(MOST_LISTS)).all()
     platform = _platform(conn, platform_id)
     wait = LEASE if platform is not None else EVERY
@@ -197,6 +209,12 @@ def _claim(conn: sa.Connection, hub: Hub, platform_id: int) -> tuple[Platform | 
         if conn.execute(sa.update(platform_contexts).where(still).values(next_at=now + wait)).rowcount:
             mine.append(Context(**row._mapping))
     return platform, tuple(mine)
+
+
+def _is_asked_for() -> sa.ColumnElement[bool]:
+    """That a list was not given up. What an older version of the hub wrote has no number."""
+    failures = platform_contexts.c.failures
+    return sa.or_(failures.is_(None), failures < MOST_FAILURES)
 
 
 def _platform(conn: sa.Connection, platform_id: int) -> Platform | None:
@@ -218,7 +236,9 @@ def _settle(
 ) -> Context:
     now, at = hub.clock(), platform_contexts.c
     told: dict[str, Any] = {each: counts.get(each, 0) for each in OUTCOMES}
-    values = told | {"read_at": now, "failure": failure, "next_at": now + (AGAIN if failure else EVERY)}
+    failures = (context.failures or 0) + 1 if failure else 0
+    wait = min(AGAIN * 2 ** (failures - 1), EVERY) if failure else EVERY
+    values = told | {"read_at": now, "failure": failure, "failures": failures, "next_at": now + wait}
     mine = sa.update(platform_contexts).where(at.platform == platform.id, at.context == context.context)
     row = conn.execute(mine.values(values).returning(*at)).one()
     # What the worker finds every day is no act; that it linked somebody is one.

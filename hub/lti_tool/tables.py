@@ -65,6 +65,7 @@ platform_contexts = sa.Table(
     sa.Column("same", sa.Integer),
     sa.Column("unresolved", sa.Integer),
     sa.Column("failure", sa.Text),
+    sa.Column("failures", sa.SmallInteger),
     sa.Index("ix_platform_contexts_next_at", "next_at", "platform"),
     sa.Index("ix_platform_contexts_platform_next_at", "platform", "next_at"),
     info={"distribution": "platform"},

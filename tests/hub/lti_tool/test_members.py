@@ -149,6 +149,32 @@ def test_the_worker_reads_a_list_after_its_first_launch_and_then_once_a_day(lms:
     assert list(rosters.due()) == [platform]
 
 
+def test_a_list_that_fails_is_asked_for_less_and_less_and_given_up_until_a_launch_comes_from_it(
+    lms: Lms, gradebook: Gradebook
+) -> None:
+    rosters = Rosters(lms.hub)
+    lms.clock.advance(minutes=10)
+    gradebook.faults["/services/3/memberships"] = [lambda _: Response("gone", 404)] * members.MOST_FAILURES
+    waited = []
+    for _ in range(members.MOST_FAILURES):
+        [platform] = rosters.due()
+        [failed] = rosters.run(platform)
+        waited.append((failed.next_at - lms.clock.now).total_seconds() / 3600)
+        lms.clock.now = failed.next_at
+
+    assert waited == [1, 2, 4, 8, 16, 24, 24, 24, 24, 24]
+    assert failed.is_given_up
+    assert "404" in (failed.failure or "")
+    assert list(rosters.due()) == []
+    lms.clock.advance(days=400)
+    assert list(rosters.due()) == []
+
+    lms.launch(sub="1", nrps=gradebook.claims()["nrps"])
+    lms.clock.advance(minutes=10)
+    [read] = rosters.run(platform)
+    assert (read.failure, read.failures) == (None, 0)
+
+
 def test_a_platform_that_is_switched_off_is_not_asked(lms: Lms, gradebook: Gradebook) -> None:
     with lms.hub.db.write() as conn:
         platforms.set_disabled(conn, lms.hub, platforms.named(conn, "lms"), disabled=True, by="ani")
