@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,7 +20,7 @@ import structlog
 
 from connectors.base import Check, ConnectorError
 from connectors.external_lrs import VERSIONS
-from connectors.siasn import AlreadyThere, NotSaved, Saved, WouldSave
+from connectors.siasn import AlreadyThere, Hours, NotSaved, Saved, WouldSave
 from hub.cli.base import Failed, actor, json_option, opened, read_secret, say
 from hub.jp import recognition, siasn
 from hub.runtime import Hub
@@ -30,6 +32,8 @@ from mappings.shipped import VOCABULARIES
 
 #: A completion file is read whole.
 MAX_BYTES = 32 * 1024 * 1024
+#: SIASN's limit is not published.
+LARGEST_CERTIFICATE = 5 * 1024 * 1024
 
 #: Which options a kind has beside those that all have, and which of them it needs.
 _OPTIONS = {
@@ -206,6 +210,11 @@ def secret(name: str, secret_stdin: bool, as_json: bool) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="siasn: show what would be sent, and send nothing.")
 @click.option("--again", is_flag=True, help="siasn: try what was refused before, too.")
+@click.option(
+    "--certificates",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="siasn: the folder of the certificates, each a PDF named by its number.",
+)
 @json_option
 @click.pass_context
 def sync_(ctx: click.Context, /, name: str, as_json: bool, **options: Any) -> None:
@@ -213,7 +222,8 @@ def sync_(ctx: click.Context, /, name: str, as_json: bool, **options: Any) -> No
     with opened() as hub:
         with hub.db.read() as conn:
             found = registry.named_connector(conn, name)
-        allowed = {"csv": {"file", "skip_bad"}, "siasn": {"year", "dry_run", "again"}}.get(found.kind, set())
+        known = {"csv": {"file", "skip_bad"}, "siasn": {"year", "dry_run", "again", "certificates"}}
+        allowed = known.get(found.kind, set())
         for option in sorted({option for option, value in options.items() if value} - allowed):
             raise click.UsageError(f"--{option.replace('_', '-')}: {name} is of kind {found.kind}, which has none.")
         if found.kind == "csv" and options["file"] is None:
@@ -357,13 +367,29 @@ def _import_file(hub: Hub, found: Connector, as_json: bool, *, file: Path, skip_
     return 0 if done.run else 1
 
 
-def _hand_over(hub: Hub, found: Connector, as_json: bool, *, year: int | None, dry_run: bool, again: bool) -> int:
+def _hand_over(
+    hub: Hub,
+    found: Connector,
+    as_json: bool,
+    *,
+    year: int | None,
+    dry_run: bool,
+    again: bool,
+    certificates: Path | None,
+) -> int:
     handed: list[dict[str, Any]] = []
     corrections: list[dict[str, str]] = []
     error: ConnectorError | None = None
     try:
         with calling():
-            for part in siasn.hand_over(hub, found, year or hub.today().year, dry_run=dry_run, again=again):
+            for part in siasn.hand_over(
+                hub,
+                found,
+                year or hub.today().year,
+                dry_run=dry_run,
+                again=again,
+                find_certificate=partial(_find_certificate, certificates),
+            ):
                 handed += [_handed(each) for each in part.export.handed]
                 corrections += [asdict(each) for each in part.corrections]
                 error = part.export.error
@@ -376,6 +402,23 @@ def _hand_over(hub: Hub, found: Connector, as_json: bool, *, year: int | None, d
     if error is not None:
         raise Failed(str(error))
     return 0
+
+
+def _find_certificate(folder: Path | None, hours: Hours) -> bytes | None:
+    """The certificate of an entry: the PDF that is named by its number; None where there is none."""
+    if folder is None:
+        return None
+    # A number has strokes and spaces, which a file's name cannot have everywhere; and it never leads out of the folder.
+    path = folder / f"{re.sub(r'[^0-9A-Za-z-]+', '_', hours.number)}.pdf"
+    if not path.is_file():
+        return None
+    if path.stat().st_size > LARGEST_CERTIFICATE:
+        at_most = f"{LARGEST_CERTIFICATE // 2**20} MiB"
+        raise Failed(f"{path} is larger than {at_most}. Make it smaller; what was saved is kept.")
+    content = path.read_bytes()
+    if not content.startswith(b"%PDF-"):
+        raise Failed(f"{path} is no PDF. Replace it; what was saved is kept, and the next run goes on.")
+    return content
 
 
 _SYNCS: Mapping[str, Callable[..., int]] = MappingProxyType(

@@ -240,14 +240,20 @@ def opened(hub: Hub, connector: Connector) -> Iterator[SIASN]:
 
 
 def hand_over(
-    hub: Hub, connector: Connector, year: int, *, dry_run: bool = False, again: bool = False
+    hub: Hub,
+    connector: Connector,
+    year: int,
+    *,
+    dry_run: bool = False,
+    again: bool = False,
+    find_certificate: FindCertificate = lambda _hours: None,
 ) -> Iterator[Part]:
     """Hand over a year's hours, some people's at a time; the last part says why it ended early, if it did.
 
-    The hours are those of the policy that is official in that year.
+    The hours are those of the policy that is official in that year. A certificate goes with the entry that is saved.
     """
     with opened(hub, connector) as siasn:
-        export = SIASNExport(hub.db, siasn, connector.id, hub.clock)
+        export = SIASNExport(hub.db, siasn, connector.id, hub.clock, find_certificate)
         for hours, taken_back in _hours(hub, year):
             done = export.run(hours, dry_run=dry_run, again=again)
             with hub.db.read() as conn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 import flask
@@ -233,6 +234,29 @@ def test_hours_are_shown_then_handed_over_once(wkmb: Terminal, scene: Scene, bkn
     assert [each["outcome"] for each in done["handed"]] == ["saved"]
     assert again["handed"] == []
     assert len(saved(bkn)) == 1
+
+
+def test_an_institution_goes_by_its_title_and_its_certificate_goes_along(
+    wkmb: Terminal, scene: Scene, bkn: StandIn, tmp_path: Path
+) -> None:
+    wkmb("connector", "title", "lms", "Pusdiklat Contoh")
+    scene.report()
+    scene.recognize()
+    [would] = wkmb.json("connector", "sync", "siasn", "--year", "2026", "--dry-run")["handed"]
+    number = would["detail"]["body"]["nomorSertipikat"]
+    file = tmp_path / f"{number.replace('/', '_')}.pdf"
+    sync = ("connector", "sync", "siasn", "--year", "2026", "--certificates", str(tmp_path))
+
+    file.write_bytes(b"not one")
+    refused = wkmb(*sync, expect=1).stderr
+    file.write_bytes(b"%PDF-1.7 sertifikat")
+    wkmb(*sync)
+
+    assert would["detail"]["body"]["institusiPenyelenggara"] == "Pusdiklat Contoh"
+    assert "is no PDF" in refused
+    [course] = saved(bkn)
+    assert course["institusiPenyelenggara"] == "Pusdiklat Contoh"
+    assert [(kind, content) for _id, kind, content in bkn.documents] == [("881", b"%PDF-1.7 sertifikat")]
 
 
 def test_what_was_taken_back_is_to_be_corrected_there(wkmb: Terminal, scene: Scene, bkn: StandIn) -> None:
