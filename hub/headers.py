@@ -57,7 +57,8 @@ def _secure(response: flask.Response) -> flask.Response:
     if current().settings.is_https:
         headers.setdefault("Strict-Transport-Security", _HSTS)
     if response.mimetype == "text/html":
-        headers.setdefault("Content-Security-Policy", content_security_policy())
+        if "Content-Security-Policy" not in headers:
+            headers["Content-Security-Policy"] = content_security_policy()
         # Not no-referrer: browsers then send `Origin: null` with forms, and CSRF checks have nothing to go by.
         headers.setdefault("Referrer-Policy", "same-origin")
         headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")

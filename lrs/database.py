@@ -131,6 +131,7 @@ class Database:
         self._together = Together(self.write)
         self._snapshots = self._reader.execution_options(wkmb_begin="snapshot")
         self._singles = self._reader.execution_options(wkmb_begin="nothing")
+        self._changes = self._writer.execution_options(wkmb_begin="nothing")
 
     @property
     def engine(self) -> Engine:
@@ -150,7 +151,7 @@ class Database:
 
     @contextmanager
     def singly(self) -> Iterator[Connection]:
-        """A connection that cannot write, on which each query sees a moment of its own, later than the one before.
+        """A connection to read by, on which each query sees a moment of its own, later than that of the one before.
 
         It saves the ways to the database at which a transaction begins and ends.
         """
@@ -219,6 +220,15 @@ class Database:
 
     def _run_alone(self, work: Callable[[Connection], T]) -> T:
         with self.write() as conn:
+            return work(conn)
+
+    def run_single(self, work: Callable[[Connection], T]) -> T:
+        """`run`, for work that is one statement: it commits by itself, without the ways at which a transaction begins
+        and ends."""
+        return _repeated(lambda: self._run_single(work))
+
+    def _run_single(self, work: Callable[[Connection], T]) -> T:
+        with self._turn, self._changes.begin() as conn:
             return work(conn)
 
     def first_value(self, conn: Connection, query: str) -> Any:

@@ -255,7 +255,7 @@ def _is_right(stored: str, password: str) -> bool:
 def current() -> Session | None:
     """Who sends this request; None where nobody is signed in. Asked of the database once a request."""
     if "wkmb_session" not in flask.g:
-        with current_hub().db.read() as conn:
+        with current_hub().db.singly() as conn:
             return current_in(conn)
     session: Session | None = flask.g.wkmb_session
     return session

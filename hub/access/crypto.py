@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import functools
-import hashlib
 import hmac
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,7 +37,7 @@ class Keyring:
 
     def digest(self, purpose: str, value: str) -> bytes:
         """HMAC-SHA-256 of a random secret. Passwords go to argon2 instead."""
-        return hmac.new(self.key(purpose), value.encode(), hashlib.sha256).digest()
+        return hmac.digest(self.key(purpose), value.encode(), "sha256")
 
     def seal(self, purpose: str, value: bytes, nonce: bytes) -> bytes:
         """Encrypt what the hub must be able to send itself; ``nonce`` is 12 random bytes."""
@@ -54,20 +53,22 @@ class Keyring:
     def sign(self, purpose: str, value: Any, until: datetime) -> str:
         """URL-safe text that holds ``value`` (JSON) and is good until then. Not secret, only unforgeable."""
         body = orjson.dumps([value, int(until.timestamp())])
-        return f"{_encode(body)}.{_encode(hmac.digest(self.key(purpose), body, hashlib.sha256)[:18])}"
+        return f"{_encode(body)}.{_encode(self._mark(purpose, body))}"
 
     def verify(self, purpose: str, text: str, now: datetime) -> Any | None:
         """The value that was signed; None if it was not signed for this, or is over."""
         body_text, _, mark = text.partition(".")
         try:
             body = _decode(body_text)
-            expected = hmac.digest(self.key(purpose), body, hashlib.sha256)[:18]
-            if not hmac.compare_digest(_decode(mark), expected):
+            if not hmac.compare_digest(_decode(mark), self._mark(purpose, body)):
                 return None
         except ValueError:
             return None
         value, until = orjson.loads(body)
         return value if now.timestamp() < until else None
+
+    def _mark(self, purpose: str, body: bytes) -> bytes:
+        return hmac.digest(self.key(purpose), body, "sha256")[:18]
 
 
 def _encode(value: bytes) -> str:

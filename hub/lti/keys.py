@@ -7,6 +7,7 @@ and tools that keep a key set for a day have read the new one (1EdTech Security 
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from hub import journal
+from hub import journal, revisions
 from hub.tables import signing_keys
 from lrs.database import insert_all
 
@@ -35,6 +37,12 @@ OVERLAP = timedelta(hours=25)
 
 #: How long a key that is made on schedule is published before it signs.
 AHEAD = timedelta(hours=24)
+
+#: The row of `hub.revisions` that goes up with each key that is made, and with that each end that is set.
+REVISION = "signing_keys"
+
+#: So many keys are kept in memory: one signs, one may be about to, and others are over.
+_MOST = 10
 
 _SEAL = "signing-key"
 
@@ -56,38 +64,79 @@ class SigningKey:
     sealed: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A key that can sign, and the header of what it signs, encoded."""
+
+    header: bytes
+    private: rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class _Schedule:
+    """Which key signs from when, at one revision; the first that is active signs (`signing_key`)."""
+
+    revision: int
+    keys: tuple[tuple[datetime, SigningKey], ...]
+
+
 class SigningKeys:
     """Private keys of one process, opened once: opening and reading one costs more than ten signatures."""
 
     def __init__(self) -> None:
-        self._keys: dict[str, RSAKey] = {}
+        self._opened: dict[str, _Opened] = {}
+        self._schedule: _Schedule | None = None
         self._lock = threading.Lock()
+
+    def current(self, conn: sa.Connection, now: datetime, numbers: Mapping[str, int]) -> SigningKey | None:
+        """The key that signs now, as `signing_key` finds it; ``numbers`` are the newest `hub.revisions`.
+
+        The keys are read again only after one was made or its end was set.
+        """
+        revision = numbers.get(REVISION, 0)
+        known = self._schedule
+        if known is None or known.revision != revision:
+            rows = conn.execute(_newest_first().limit(_MOST))
+            found = tuple((row.active_from, SigningKey(row.kid, row.private_key)) for row in rows)
+            known = self._schedule = _Schedule(revision, found)
+        return next((key for active_from, key in known.keys if active_from <= now), None)
 
     def sign(self, hub: Hub, key: SigningKey, claims: Mapping[str, Any]) -> str:
         """The claims as a JWT signed with it. Raises `hub.access.crypto.SealBroken` under another WKMB_SECRET_KEY."""
-        header = {"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}
-        return jwt.encode(header, dict(claims), self._opened(hub, key), algorithms=[ALGORITHM])
+        opened = self._open(hub, key)
+        # RFC 7515 section 5.1, for the one algorithm that is ours: the library's own way takes a third as long again as
+        # the signature, at every launch.
+        said = opened.header + b"." + _encoded(orjson.dumps(dict(claims)))
+        signature = opened.private.sign(said, PKCS1v15(), SHA256())
+        return (said + b"." + _encoded(signature)).decode()
 
-    def _opened(self, hub: Hub, key: SigningKey) -> RSAKey:
-        known = self._keys.get(key.kid)
+    def _open(self, hub: Hub, key: SigningKey) -> _Opened:
+        known = self._opened.get(key.kid)
         if known is None:
-            known = RSAKey.import_key(hub.keyring.open(_SEAL, key.sealed))
+            private = RSAKey.import_key(hub.keyring.open(_SEAL, key.sealed)).private_key
+            assert private is not None  # noqa: S101  # what was sealed is the private half
+            header = orjson.dumps({"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"})
+            known = _Opened(_encoded(header), private)
             with self._lock:
-                self._keys[key.kid] = known
+                self._opened[key.kid] = known
         return known
 
 
-_SIGNING = (
-    sa.select(signing_keys.c.kid, signing_keys.c.private_key)
-    .where(signing_keys.c.active_from <= sa.bindparam("at"))
-    .order_by(signing_keys.c.published_until.is_(None).desc(), signing_keys.c.active_from.desc(), signing_keys.c.kid)
-    .limit(1)
-)
+def _encoded(value: bytes) -> bytes:
+    """BASE64URL without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(value).rstrip(b"=")
+
+
+def _newest_first() -> sa.Select[Any]:
+    """Keys in the order in which they sign, once they are active."""
+    at = signing_keys.c
+    query = sa.select(at.kid, at.private_key, at.active_from)
+    return query.order_by(at.published_until.is_(None).desc(), at.active_from.desc(), at.kid)
 
 
 def signing_key(conn: sa.Connection, now: datetime) -> SigningKey | None:
     """The newest key that is active and whose end is not set, else the newest active one; None before the first."""
-    row = conn.execute(_SIGNING, {"at": now}).first()
+    row = conn.execute(_newest_first().where(signing_keys.c.active_from <= now).limit(1)).first()
     return None if row is None else SigningKey(row.kid, row.private_key)
 
 
@@ -104,6 +153,7 @@ def ensure(hub: Hub) -> SigningKey:
     with hub.db.write() as conn:
         if signing_key(conn, hub.clock()) is None:
             insert_all(conn, signing_keys, [made])
+            revisions.bump(conn, REVISION)
         found = signing_key(conn, hub.clock())
     assert found is not None  # noqa: S101  # it was there, or has just been made
     return found
@@ -151,6 +201,7 @@ def _end_current(conn: sa.Connection, until: datetime, kid: str | None = None) -
 
 def _add(conn: sa.Connection, hub: Hub, made: Mapping[str, Any], by: str) -> None:
     insert_all(conn, signing_keys, [made])
+    revisions.bump(conn, REVISION)
     journal.record(conn, who=by, action="key.rotate", object=made["kid"], now=hub.clock(), new_id=hub.new_id)
 
 

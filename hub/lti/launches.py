@@ -25,7 +25,7 @@ from hub.access.accounts import Session
 from hub.lti.contexts import Context
 from hub.people import identity
 from hub.systems.registry import Deployment, Tool
-from hub.tables import enrollments, launches
+from hub.tables import enrollments, launches, learners
 from lrs.agents import Identifier
 from lrs.database import insert_all, upsert
 from lrs.precompiled import Precompiled
@@ -100,6 +100,15 @@ class Launch:
     def context(self) -> Context:
         """Where its scores go."""
         return Context(self.deployment, self.course)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """Who is launched, and whether her enrollment in the context is still there."""
+
+    name: str
+    email: str | None
+    is_enrolled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +217,19 @@ def read_hint(hub: Hub, hint: str) -> UUID | None:
 _FIND = Precompiled(
     sa.select(*(launches.c[name] for name in Launch.__dataclass_fields__)).where(launches.c.id == sa.bindparam("which"))
 )
+_PERSON = Precompiled(
+    sa.select(learners.c.name, learners.c.email, enrollments.c.launch.label("enrolled"))
+    .outerjoin_from(
+        learners,
+        enrollments,
+        sa.and_(
+            enrollments.c.learner == learners.c.id,
+            enrollments.c.deployment == sa.bindparam("where"),
+            enrollments.c.course == sa.bindparam("what"),
+        ),
+    )
+    .where(learners.c.id == sa.bindparam("who"))
+)
 _ENROLLMENT = sa.select(enrollments.c.launch).where(
     enrollments.c.learner == sa.bindparam("who"),
     enrollments.c.deployment == sa.bindparam("where"),
@@ -242,9 +264,10 @@ def unanswered(conn: sa.Connection, learner: UUID, course_id: int, now: datetime
     return at
 
 
-def is_enrolled(conn: sa.Connection, learner: UUID, context: Context) -> bool:
-    """Whether the learner may be launched and graded in that context."""
-    return conn.execute(_ENROLLMENT, _enrollment_key(learner, context)).first() is not None
+def find_enrolled(conn: sa.Connection, launch: Launch) -> Enrolled | None:
+    """Who is launched, and whether she may be launched and graded in that context; None for nobody known."""
+    row = _PERSON.first(conn, **_enrollment_key(launch.learner, launch.context))
+    return None if row is None else Enrolled(row.name, row.email, row.enrolled is not None)
 
 
 def lock_enrollment(conn: sa.Connection, learner: UUID, context: Context) -> bool:

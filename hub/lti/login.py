@@ -17,8 +17,9 @@ from uuid import UUID
 import flask
 import sqlalchemy as sa
 import structlog
-from flask_babel import get_locale
+from flask_babel import get_babel
 from flask_babel import gettext as _
+from markupsafe import escape
 from werkzeug.datastructures import MultiDict
 
 from hub import revisions
@@ -32,12 +33,14 @@ from hub.lti.keys import SigningKey, SigningKeys
 from hub.lti.launches import FetchRefused, Launch
 from hub.lti.pickings import Picking
 from hub.operations import outcomes
-from hub.people import learners
 from hub.runtime import Hub, current
 from hub.systems.registry import Deployment, Tool
 from mappings.course import Course
 
 log = structlog.get_logger()
+
+#: Stands in for the address of the form where the page around it is made.
+_ACTION = "ACTION"
 
 #: Marks a request that our own page has sent again, so that it is not sent a third time.
 REPOSTED = "hub_reposted"
@@ -71,7 +74,7 @@ class Login:
         hub = current()
         parameters = _parameters()
         request = AuthenticationRequest.of(parameters)
-        seen = _look(hub, request)
+        seen = self._look(hub, request)
         refusal = claims.check_address(request, seen.tool)
         if refusal or seen.tool is None:
             raise _page(refusal, seen.tool)
@@ -86,12 +89,42 @@ class Login:
             return _error(request, seen.tool, refusal)
         return self._complete(hub, request, seen) if seen.picking is None else self._open_picker(hub, request, seen)
 
+    def _look(self, hub: Hub, request: AuthenticationRequest) -> _Seen:
+        """Everything that the checks are about."""
+        launch_id = launches.read_hint(hub, request.lti_message_hint)
+        picking_id = None if launch_id else pickings.read_hint(hub, request.lti_message_hint)
+        with hub.db.singly() as conn:
+            accounts.current_in(conn)
+            numbers = revisions.read(conn)
+            systems = hub.directory.current(conn, numbers)
+            tool = systems.clients.get(request.client_id)
+            key = self._keys.current(conn, hub.clock(), numbers)
+            picking = None if picking_id is None else pickings.find(conn, hub, picking_id)
+            if picking is not None:
+                return _Seen(tool, key, picking=picking, deployment=systems.deployments.get(picking.deployment))
+            launch = None if launch_id is None else launches.find(conn, launch_id)
+            if tool is None or launch is None:
+                return _Seen(tool, key)
+            listed = hub.courses.current(conn, numbers).by_id.get(launch.course)
+            learner = launches.find_enrolled(conn, launch)
+            return _Seen(
+                tool=tool,
+                key=key,
+                launch=launch,
+                deployment=systems.deployments.get(launch.deployment),
+                is_enrolled=learner is not None and learner.is_enrolled,
+                course=None if listed is None else listed.course,
+                person=None if learner is None else idtoken.Person(learner.name, learner.email),
+            )
+
     def _complete(self, hub: Hub, request: AuthenticationRequest, seen: _Seen) -> flask.Response:
         """The answer to a request that passed every check, unless another one was faster."""
         tool, launch, deployment, course = seen.tool, seen.launch, seen.deployment, seen.course
         assert tool and launch and deployment and course  # noqa: S101, PT018  # checks saw to each
         secret = base64.urlsafe_b64encode(hub.random(24)).decode()
-        if not hub.db.run(lambda conn: self._grant(conn, hub, tool, launch, course, secret)):
+        # With the line item there, all that is written is one statement.
+        run = hub.db.run_single if launch.context in self._coupled else hub.db.run
+        if not run(lambda conn: self._grant(conn, hub, tool, launch, course, secret)):
             used = Refusal("lti_message_hint", "invalid_request", "lti_message_hint has been used.")
             return _error(request, tool, used)
         self._coupled.add(launch.context)
@@ -181,35 +214,6 @@ def _single(given: MultiDict[str, str]) -> dict[str, str]:
     return given.to_dict()
 
 
-def _look(hub: Hub, request: AuthenticationRequest) -> _Seen:
-    """Everything that the checks are about."""
-    launch_id = launches.read_hint(hub, request.lti_message_hint)
-    picking_id = None if launch_id else pickings.read_hint(hub, request.lti_message_hint)
-    with hub.db.read() as conn:
-        accounts.current_in(conn)
-        numbers = revisions.read(conn)
-        systems = hub.directory.current(conn, numbers)
-        tool = systems.clients.get(request.client_id)
-        key = keys.signing_key(conn, hub.clock())
-        picking = None if picking_id is None else pickings.find(conn, hub, picking_id)
-        if picking is not None:
-            return _Seen(tool, key, picking=picking, deployment=systems.deployments.get(picking.deployment))
-        launch = None if launch_id is None else launches.find(conn, launch_id)
-        if tool is None or launch is None:
-            return _Seen(tool, key)
-        listed = hub.courses.current(conn, numbers).by_id.get(launch.course)
-        learner = learners.find(conn, launch.learner)
-        return _Seen(
-            tool=tool,
-            key=key,
-            launch=launch,
-            deployment=systems.deployments.get(launch.deployment),
-            is_enrolled=launches.is_enrolled(conn, launch.learner, launch.context),
-            course=None if listed is None else listed.course,
-            person=None if learner is None else idtoken.Person(learner.name, learner.email),
-        )
-
-
 def _situation(tool: Tool, session: accounts.Session | None, seen: _Seen) -> Situation:
     if seen.picking is not None:
         return Situation(tool, session, seen.picking, seen.deployment)
@@ -262,9 +266,12 @@ def _repost(parameters: Mapping[str, str]) -> flask.Response:
 
 def form_page(action: str, fields: Mapping[str, str], form_action: str) -> flask.Response:
     """A page whose one form goes on by itself; ``form_action`` is where browsers let it, and what follows it, go."""
-    # Without what pages for people are given: nobody reads this one, and it is in the way of every launch.
-    template = flask.current_app.jinja_env.get_template("lti/form_post.html")
-    page = template.render(action=action, fields=fields, language=str(get_locale()))
+    # Babel's own answer is a whole locale, of which the page has no use.
+    start, end = _around(get_babel().locale_selector())
+    inputs = "".join(
+        f'<input type="hidden" name="{escape(name)}" value="{escape(value)}">\n' for name, value in fields.items()
+    )
+    page = f'{start}{escape(action)}">\n{inputs}{end}'
     response = flask.Response(page, content_type="text/html; charset=utf-8")
     response.headers["Cache-Control"] = "no-store"
     # Not no-referrer: the tool would be told `Origin: null`.
@@ -274,6 +281,20 @@ def form_page(action: str, fields: Mapping[str, str], form_action: str) -> flask
         "frame-ancestors 'self'"
     )
     return response
+
+
+def _around(language: str) -> tuple[str, str]:
+    """The page before the address of its form, and after the form's fields.
+
+    Made once per language, and without what pages for people are given: nobody reads this one, and it is in the way of
+    every launch.
+    """
+    known: dict[str, tuple[str, str]] = flask.current_app.extensions.setdefault("lti_form_page", {})
+    if language not in known:
+        template = flask.current_app.jinja_env.get_template("lti/form_post.html")
+        start, _action, end = template.render(action=_ACTION, fields={}, language=language).partition(f'{_ACTION}">\n')
+        known[language] = start, end
+    return known[language]
 
 
 def _origin(url: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import resources
@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import flask
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionInterface, SessionMixin
 from flask_babel import Babel, format_date, format_datetime
 from flask_babel import gettext as _
 from flask_bootstrap import Bootstrap5
@@ -36,7 +36,6 @@ _YEAR_SECONDS = 365 * 24 * 3600
 
 #: Machines send no forms of ours: they carry a credential with each request, never a cookie.
 _WITHOUT_FORMS = ("/xapi/", "/lti/", "/api/")
-_WITHOUT_SESSION = ("/xapi/", "/api/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,11 +121,46 @@ def here_with(**changed: str) -> str:
 # -- forms
 
 
-class _FormSessions(SecureCookieSessionInterface):
-    """Flask's session, which is for forms; machines have none, so that none is looked for."""
+class _FormSession(SessionMixin):
+    """Flask's session, whose cookie is read when it is asked for the first time: a launch never does."""
 
-    def open_session(self, app: flask.Flask, request: flask.Request) -> SecureCookieSession | None:
-        return None if request.path.startswith(_WITHOUT_SESSION) else super().open_session(app, request)
+    def __init__(self, read: Callable[[], SecureCookieSession]) -> None:
+        self._read = read
+        self.is_read = False
+
+    @functools.cached_property
+    def kept(self) -> SecureCookieSession:
+        self.is_read = True
+        return self._read()
+
+    def __getitem__(self, name: str) -> Any:
+        return self.kept[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        self.kept[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del self.kept[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.kept)
+
+    def __len__(self) -> int:
+        return len(self.kept)
+
+
+class _FormSessions(SessionInterface):
+    """Where the session for forms is kept: in a signed cookie."""
+
+    _cookies = SecureCookieSessionInterface()
+
+    def open_session(self, app: flask.Flask, request: flask.Request) -> _FormSession:
+        return _FormSession(lambda: self._cookies.open_session(app, request) or SecureCookieSession())
+
+    def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
+        if isinstance(session, _FormSession) and session.is_read:
+            session.kept.accessed = session.accessed
+            self._cookies.save_session(app, session.kept, response)
 
 
 def _protect_forms(app: flask.Flask) -> None:

@@ -108,3 +108,27 @@ def test_who_watches_what_is_asked_sees_it(db: Database) -> None:
 
     assert [text.split()[0] for text in asked] == ["INSERT", "SELECT"]
     things.drop(db.engine)
+
+
+def test_on_a_connection_of_single_queries_each_sees_what_was_committed_before_it(db: Database) -> None:
+    things.create(db.engine)
+
+    with db.singly() as conn:
+        before = FIND.first(conn, which=ID)
+        assert db.run_single(add) == 1
+        after = FIND.first(conn, which=ID)
+
+    assert (before, after and after.id) == (None, ID)
+    things.drop(db.engine)
+
+
+def test_a_single_statement_that_fails_changes_nothing(db: Database) -> None:
+    things.create(db.engine)
+    db.run_single(add)
+
+    with pytest.raises(sa.exc.IntegrityError):
+        db.run_single(add)
+
+    with db.read() as conn:
+        assert len(ALL.all(conn)) == 1
+    things.drop(db.engine)
