@@ -13,7 +13,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from hub import tables
+from hub import revisions, tables
 from hub.jp.policy_tables import replays, target_documents, target_employers
 from hub.learning import follow_up
 from hub.learning.development_tables import schemes
@@ -27,6 +27,9 @@ from mappings.vocabulary import Vocabulary
 
 #: Official where nothing else was activated.
 DEFAULT = shipped.POLICIES[0]
+
+#: The number of what is kept up and of the schemes (`hub.revisions`).
+REVISION = "policies"
 
 
 class PolicyUnknown(Exception):
@@ -97,6 +100,15 @@ class Obligations:
         return target(self.targets, status, employer, year, listed=self.listed)
 
 
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What each recomputation goes by at one revision: every policy that is kept up, and every scheme."""
+
+    revision: int
+    policies: tuple[Policy, ...]
+    schemes: tuple[Scheme, ...]
+
+
 class Policies:
     """The policies, vocabularies and targets of one hub, each parsed once. Threads may share it."""
 
@@ -107,6 +119,23 @@ class Policies:
         self._targets: dict[str, Targets] = {}
         self._follow_up: FollowUp | None = None
         self._schemes: dict[str, Scheme] = {}
+        self._followed: Followed | None = None
+
+    def followed(self, conn: sa.Connection, numbers: Mapping[str, int]) -> Followed:
+        """`kept_up` and `schemes`, read again only after a change; ``numbers`` are those of `hub.revisions`.
+
+        Not for the transaction that changes them: others would see what may be taken back.
+        """
+        revision, known = numbers.get(REVISION, 0), self._followed
+        if known is not None and known.revision == revision:
+            return known
+        # After the number: what was changed in between is read once more, never missed.
+        found = Followed(revision, self.kept_up(conn), self.schemes(conn))
+        with self._lock:
+            # Another thread may have read newer ones meanwhile.
+            if self._followed is None or self._followed.revision < revision:
+                self._followed = found
+        return found
 
     def named(self, conn: sa.Connection, name: str) -> Policy:
         """The policy of this name; raises `PolicyUnknown`."""
@@ -218,6 +247,7 @@ def add_scheme(conn: sa.Connection, text: str, *, now: datetime) -> Scheme:
     if scheme.name in shipped.SCHEMES:
         known: str | None = shipped.scheme(scheme.name).digest
     elif insert_new(conn, schemes, [row], returning=[schemes.c.name]):
+        revisions.bump(conn, REVISION)
         return scheme
     else:
         known = conn.execute(sa.select(schemes.c.digest).where(schemes.c.name == scheme.name)).scalar()
@@ -296,6 +326,7 @@ def _keep_up(conn: sa.Connection, policies: tuple[Policy, ...], *, by: str, now:
     for policy in policies:
         row = {"policy": policy.name, "by": by[:128], "started_at": now, "finished_at": now, "kept_up": True}
         insert_missing(conn, replays, [row])
+    revisions.bump(conn, REVISION)
 
 
 def add(conn: sa.Connection, text: str, *, now: datetime) -> Policy:

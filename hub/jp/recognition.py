@@ -25,6 +25,7 @@ import orjson
 import sqlalchemy as sa
 import structlog
 
+from hub import revisions
 from hub.jp import ledger
 from hub.learning import undertakings
 from hub.learning.development_tables import assessments
@@ -33,8 +34,7 @@ from hub.people import identity, identity_rules
 from hub.runtime import Hub
 from hub.statements import ingest
 from hub.statements.ingest import BUCKETS
-from hub.systems import institutions
-from hub.tables import connectors, inbox, learners, pending, recompute_failures
+from hub.tables import inbox, learners, pending, recompute_failures
 from lrs import query
 from lrs.agents import Identifier, agent_key, identifier
 from lrs.database import insert_all, lock_each, upsert
@@ -82,14 +82,9 @@ class Surroundings:
     catalogue: Catalogue
     systems: Mapping[int, System]
     policies: tuple[Policy, ...]
-    schemes: tuple[Scheme, ...] = ()
-
-    @property
-    def trusted(self) -> dict[str, int]:
-        """The connectors that may state JP in a certificate, each with its limit in hundredths."""
-        return {
-            each.name: each.trusted_centi_jp for each in self.systems.values() if each.trusted_centi_jp is not None
-        }  # fmt: skip
+    schemes: tuple[Scheme, ...]
+    #: The connectors that may state JP in a certificate, each with its limit in hundredths.
+    trusted: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +134,18 @@ class _WakeUp:
 
 
 def surroundings(conn: sa.Connection, hub: Hub) -> Surroundings:
-    """The catalogue, the systems and the policies that are kept up, as they are now."""
-    at = connectors.c
-    rows = conn.execute(sa.select(at.id, at.name, at.title, at.vocabulary, at.trusted_centi_jp))
-    systems = {
-        row.id: System(row.name, row.vocabulary, row.trusted_centi_jp, institutions.shown(row.name, row.title))
-        for row in rows
-    }
-    schemes = hub.policies.schemes(conn)
-    return Surroundings(hub.courses.current(conn).catalogue, systems, hub.policies.kept_up(conn), schemes)
+    """The catalogue, the systems and the policies that are kept up, as they are now: one question, and what changed
+    since this process read it (`hub.revisions`)."""
+    numbers = revisions.read(conn)
+    known = hub.directory.current(conn, numbers).connectors.values()
+    followed = hub.policies.followed(conn, numbers)
+    return Surroundings(
+        hub.courses.current(conn, numbers).catalogue,
+        {each.id: System(each.name, each.vocabulary, each.trusted_centi_jp, each.shown) for each in known},
+        followed.policies,
+        followed.schemes,
+        {each.name: each.trusted_centi_jp for each in known if each.trusted_centi_jp is not None},
+    )
 
 
 def observations(conn: sa.Connection, hub: Hub, learner: UUID, around: Surroundings | None = None) -> list[Observed]:
@@ -253,22 +251,22 @@ def recompute(conn: sa.Connection, hub: Hub, learner: UUID) -> Recomputed | None
 
     None where there is no such learner. Waits for whoever has her locked.
     """
-    return recompute_many(conn, hub, [learner]).get(learner)
+    if not _lock(conn, learner):
+        return None
+    # Read behind the lock, as in `recompute_many`.
+    return _recompute(conn, hub, [learner], surroundings(conn, hub))[learner]
 
 
 def recompute_many(
-    conn: sa.Connection, hub: Hub, wanted: Iterable[UUID], *, policies: tuple[Policy, ...] | None = None
+    conn: sa.Connection, hub: Hub, wanted: Iterable[UUID], *, policies: tuple[Policy, ...]
 ) -> dict[UUID, Recomputed]:
-    """The same for several, in one transaction, or under these policies alone; those who are not there are left out."""
+    """The same for several, in one transaction, under these policies alone; those who are not there are left out."""
     here = _lock_all(conn, wanted)
     if not here:
         return {}
     # Read behind the locks: a catalogue from before them could take back what another worker entered by a newer one.
-    around = surroundings(conn, hub)
-    if policies is None:
-        return _recompute(conn, hub, here, around)
     # What a learner undertakes depends on no policy, so it is left as it is.
-    around = replace(around, policies=policies)
+    around = replace(surroundings(conn, hub), policies=policies)
     return _book(conn, hub, here, observations_of(conn, hub, here, around), around)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from hub import revisions
 from hub.learning import certifications, undertakings
 from hub.learning.certifications import Recorded, RecordRefused, Result
 from hub.people.learners import Learner
+from hub.systems import registry
 from hub.tables import connectors
 from lrs.database import Database, insert_all
 from mappings.certification import Certification, Scheme
@@ -28,6 +30,7 @@ class Panel(Office):
         super().__init__(db)
         with db.write() as conn:
             insert_all(conn, connectors, [connector(BKN, "bkn")])
+            revisions.bump(conn, registry.REVISION)
 
     @property
     def scheme(self) -> Scheme:

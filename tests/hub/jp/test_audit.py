@@ -12,9 +12,11 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from hub import revisions
 from hub.jp import audit
 from hub.jp.ledger import Entry
 from hub.people.learners import Learner
+from hub.systems import registry
 from hub.systems.sync_tables import connector_runs, pulled_statements
 from hub.tables import connectors, course_versions, courses, credentials, entries, entry_evidence
 from lrs.database import Database, insert_all
@@ -173,6 +175,7 @@ def test_what_a_moodle_says_beside_the_completion_says_why_it_earns_nothing(db: 
     world.link(learner, account(who["name"], who["homePage"]))
     with db.write() as conn:
         conn.execute(sa.update(connectors).values(vocabulary="moodle"))
+        revisions.bump(conn, registry.REVISION)
     world.receive(completion, *said.values())
     world.settle()
 

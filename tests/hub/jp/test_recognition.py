@@ -13,9 +13,11 @@ import orjson
 import pytest
 import sqlalchemy as sa
 
+from hub import revisions
 from hub.jp import audit, recognition
 from hub.jp.recognition import Behind
 from hub.people import identity, persons
+from hub.systems import registry
 from hub.tables import connectors, entries, inbox, recompute_failures
 from lrs.database import Database, insert_all
 from mappings.facts import Fact, NotAFact
@@ -173,6 +175,7 @@ def test_a_system_speaks_its_own_vocabulary(db: Database, vocabulary: str, amoun
     world, learner = linked_world(db)
     with db.write() as conn:
         insert_all(conn, connectors, [connector(3, "kms", vocabulary=vocabulary)])
+        revisions.bump(conn, registry.REVISION)
     world.offer(article)
 
     world.receive(statement("http://id.tincanapi.com/verb/viewed", page), owner=3)
