@@ -547,14 +547,28 @@ def divide(conn: Connection, table: sa.Table, first: Partition) -> None:
     _wait_briefly(conn)
     key = conn.dialect.identifier_preparer.format_constraint(table.primary_key)
     columns = ", ".join(column.name for column in table.primary_key.columns)
+    set_aside(conn, table, first.name)
     for command in (
-        f"ALTER TABLE {table.name} RENAME CONSTRAINT {key} TO pk_{first.name}",
-        f"ALTER TABLE {table.name} RENAME TO {first.name}",
         f"CREATE TABLE {table.name} (LIKE {first.name}) PARTITION BY RANGE ({table.info['partition']})",
         f"ALTER TABLE {table.name} ADD CONSTRAINT {key} PRIMARY KEY ({columns})",
-        f"ALTER TABLE {table.name} ATTACH PARTITION {first.name} FOR VALUES FROM (MINVALUE) TO ({first.high})",
     ):
         conn.exec_driver_sql(command)
+    for index in table.indexes:
+        index.create(conn)
+    conn.exec_driver_sql(
+        f"ALTER TABLE {table.name} ATTACH PARTITION {first.name} FOR VALUES FROM (MINVALUE) TO ({first.high})"
+    )
+
+
+def set_aside(conn: Connection, table: sa.Table, name: str) -> None:
+    """Give the table as it lies this name, and its key and indexes names that leave theirs free."""
+    conn.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO {name}")
+    if conn.dialect.name == "postgresql":
+        key = conn.dialect.identifier_preparer.format_constraint(table.primary_key)
+        conn.exec_driver_sql(f"ALTER TABLE {name} RENAME CONSTRAINT {key} TO pk_{name}")
+        for index in sa.inspect(conn).get_indexes(name):
+            short = str(index["name"]).removeprefix(f"ix_{table.name}_")
+            conn.exec_driver_sql(f"ALTER INDEX {index['name']} RENAME TO ix_{name}_{short}")
 
 
 def add_partition(conn: Connection, table: sa.Table, part: Partition, low: int) -> None:

@@ -1,7 +1,7 @@
 """By what a statement is found: the keys of its verb, activities, agents and registration (xAPI Communication 2.1.3).
 
-Each filter is one key, so a list is one range of the index. What only ``related_activities`` or ``related_agents``
-finds has a kind of its own: a filtered list reads one range, a related one reads two.
+Each filter is one key, so a list is one range of an index. What only ``related_activities`` or ``related_agents``
+finds has a kind of its own: a filtered list reads one range, a related one reads those of a few columns.
 """
 
 from __future__ import annotations
@@ -16,14 +16,29 @@ from lrs.keys import key64
 
 Statement = Mapping[str, Any]
 
+#: The columns of `lrs.tables.statements` that hold the key of an activity of the context, each of one role.
+RELATED_ACTIVITIES = ("parent_key", "grouping_key", "category_key")
+
+#: Every column that holds a key.
+COLUMNS = ("verb_key", "authority_key", "activity_key", "registration_key", *RELATED_ACTIVITIES)
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Where the statement lies (its actor), its verb, and every dim that finds it."""
+    """Where the statement lies (its actor), and what finds it.
+
+    ``columns`` are the keys that stand beside the payload, by the name of their column; ``others`` have rows of the
+    index.
+    """
 
     actor: int
-    verb: int
-    dims: tuple[int, ...]
+    columns: Mapping[str, int | None]
+    others: tuple[int, ...]
+
+    @property
+    def dims(self) -> set[int]:
+        """Every key by which a statement is found that refers to this one."""
+        return {self.actor, *self.others, *(key for key in self.columns.values() if key is not None)}
 
 
 def verb_key(iri: str) -> int:
@@ -58,20 +73,37 @@ def extra_key(key: str) -> int:
 
 def keys_of(statement: Statement, authority: Mapping[str, Any]) -> Keys:
     """The keys of a valid statement that this authority asserts."""
-    verb = verb_key(statement["verb"]["id"])
-    direct = set(_direct_agents(statement))
-    related = set(_related_agents(statement))
-    related.update(agents.identifiers(authority))
-    dims = [verb, *map(agents.agent_key, direct), *map(related_agent_key, related - direct)]
-    target = statement["object"]
-    own = target["id"] if target.get("objectType", "Activity") == "Activity" else None
-    if own is not None:
-        dims.append(activity_key(own))
-    dims += [related_activity_key(iri) for iri in set(_related_activities(statement)) if iri != own]
+    actor = agents.actor_key(statement["actor"])
+    asserting = [related_agent_key(who) for who in agents.identifiers(authority)]
+    columns: dict[str, int | None] = dict.fromkeys(COLUMNS)
+    columns["verb_key"] = verb_key(statement["verb"]["id"])
+    columns["authority_key"] = asserting[0] if asserting else None
+    target, own = statement["object"], None
+    if target.get("objectType", "Activity") == "Activity":
+        own = target["id"]
+        columns["activity_key"] = activity_key(own)
     registration = statement.get("context", {}).get("registration")
     if registration is not None:
-        dims.append(registration_key(registration))
-    return Keys(agents.actor_key(statement["actor"]), verb, tuple(dims))
+        columns["registration_key"] = registration_key(registration)
+    others = set(asserting[1:])
+    others.update(_place_activities(statement, own, columns))
+    direct, related = set(_direct_agents(statement)), set(_related_agents(statement))
+    others.update(agents.agent_key(who) for who in direct)
+    others.update(related_agent_key(who) for who in related - direct)
+    return Keys(actor, columns, tuple(others - {actor, columns["authority_key"]}))
+
+
+def _place_activities(statement: Statement, own: str | None, columns: dict[str, int | None]) -> Iterator[int]:
+    """Give the first activity of each role its column; the keys of those for which none is left."""
+    placed = {own}
+    for role, activity in _related_activities(statement):
+        if activity not in placed:
+            placed.add(activity)
+            key, column = related_activity_key(activity), f"{role}_key"
+            if column in RELATED_ACTIVITIES and columns[column] is None:
+                columns[column] = key
+            else:
+                yield key
 
 
 def _direct_agents(statement: Statement) -> Iterator[agents.Identifier]:
@@ -97,19 +129,27 @@ def _related_agents(statement: Statement) -> Iterator[agents.Identifier]:
 
 def context_activities(statement: Statement) -> Iterator[Mapping[str, Any]]:
     """Every activity of contextActivities, where one may stand without its array."""
-    for listed in statement.get("context", {}).get("contextActivities", {}).values():
-        yield from (listed,) if isinstance(listed, Mapping) else listed
+    for _, activity in _by_role(statement):
+        yield activity
 
 
-def _related_activities(statement: Statement) -> Iterator[str]:
-    for activity in context_activities(statement):
-        yield activity["id"]
+def _by_role(statement: Statement) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for role, listed in statement.get("context", {}).get("contextActivities", {}).items():
+        for activity in (listed,) if isinstance(listed, Mapping) else listed:
+            yield role, activity
+
+
+def _related_activities(statement: Statement) -> Iterator[tuple[str, str]]:
+    """The id of each activity beside the object, and its role; those of a SubStatement have none."""
+    for role, activity in _by_role(statement):
+        yield role, activity["id"]
     target = statement["object"]
     if target.get("objectType") == "SubStatement":
         inner = target["object"]
         if inner.get("objectType", "Activity") == "Activity":
-            yield inner["id"]
-        yield from _related_activities(target)
+            yield "", inner["id"]
+        for _, related in _related_activities(target):
+            yield "", related
 
 
 def activities(statement: Statement) -> Iterator[Mapping[str, Any]]:

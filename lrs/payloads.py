@@ -4,7 +4,7 @@ A statement is small and says little that the one before did not say: zstd alone
 store's own statements it takes a seventh. Dictionaries are versioned and never deleted, since rows need theirs to be
 read: the codec of a row is 0 for plain, 1 for zstd alone, else the version of its dictionary.
 
-A dictionary outlives the statements it was trained on, so what names a person is masked before training.
+A dictionary outlives the statements it was trained on, so what names a person is made up anew before training.
 
 What a connection has loaded is kept beside it (``conn.info``): one thread at a time uses it, and it goes with it.
 """
@@ -12,16 +12,27 @@ What a connection has loaded is kept beside it (``conn.info``): one thread at a 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 import zstandard
 
 from lrs.database import insert_missing
-from lrs.tables import ALL, dictionaries, statement_index, statements
+from lrs.sequence import stored_text
+from lrs.tables import dictionaries, statements
 
 PLAIN, ZSTD = 0, 1
+
+# What every frame of zstd begins with (RFC 8878 3.1.1), which no row has to say. (0x28 begins no frame without it: it
+# would set a bit of the frame's header that is reserved.)
+_MAGIC = b"\x28\xb5\x2f\xfd"
+
+# Stand for what the row says. JSON text holds no such control character, so they can be nothing else.
+_STORED, _ID = b"\x00", b"\x01"
 
 _LEVEL = 3
 _SIZE = 64 * 1024
@@ -42,23 +53,39 @@ class _Loaded:
     until_asked: int = 0
 
 
+def shorten(pieces: Iterable[bytes], statement_id: UUID) -> bytes:
+    """The accepted text, cut where `stored` goes, without that and its id: both stand in the row, and no dictionary
+    knows them, so that they would be a sixth of the compressed text."""
+    return _STORED.join(pieces).replace(str(statement_id).encode(), _ID)
+
+
+def restore(text: bytes, statement_id: UUID, seq: int) -> bytes:
+    """The accepted text. One that was stored whole stays as it is."""
+    return text.replace(_STORED, stored_text(seq).encode()).replace(_ID, str(statement_id).encode())
+
+
 def encode(conn: sa.Connection, payload: bytes) -> tuple[int, bytes]:
     """The codec and the bytes to store."""
     loaded = _loaded(conn)
     if loaded.until_asked <= 0:
         _load_newest(conn, loaded)
     loaded.until_asked -= 1
-    packed = loaded.compressor.compress(payload)
+    packed = loaded.compressor.compress(payload).removeprefix(_MAGIC)
     return (loaded.newest, packed) if len(packed) < len(payload) else (PLAIN, payload)
 
 
 def decode(conn: sa.Connection, codec: int, stored: bytes) -> bytes:
-    """The accepted bytes."""
-    return decoder(conn)(codec, stored)
+    """What was encoded."""
+    return _decoder(conn)(codec, stored)
 
 
-def decoder(conn: sa.Connection) -> Callable[[int, bytes], bytes]:
-    """`decode` of this connection, for who has many."""
+def reader(conn: sa.Connection) -> Callable[[Any], bytes]:
+    """What gives the accepted bytes of a row of `lrs.tables.statements`."""
+    decode = _decoder(conn)
+    return lambda row: restore(decode(row.codec, row.payload), row.id, row.seq)
+
+
+def _decoder(conn: sa.Connection) -> Callable[[int, bytes], bytes]:
     decompressors = _loaded(conn).decompressors
 
     def decode(codec: int, stored: bytes) -> bytes:
@@ -66,8 +93,8 @@ def decoder(conn: sa.Connection) -> Callable[[int, bytes], bytes]:
             return bytes(stored)
         if codec not in decompressors:
             decompressors[codec] = zstandard.ZstdDecompressor(dict_data=_dictionary(conn, codec))
-        # Each frame was written here and begins with its length, for which there is then room: no bound is needed.
-        return decompressors[codec].decompress(stored)
+        # Each frame was written here and tells its length, for which there is then room: no bound is needed.
+        return decompressors[codec].decompress(stored if stored[:4] == _MAGIC else _MAGIC + stored)
 
     return decode
 
@@ -117,17 +144,36 @@ def _compressor(dictionary: zstandard.ZstdCompressionDict | None) -> zstandard.Z
 
 
 def _newest(conn: sa.Connection) -> list[bytes]:
-    at = statement_index.c
-    newest = sa.select(at.seq, at.actor_key).where(at.dim == ALL).order_by(at.seq.desc()).limit(_SAMPLES).subquery()
-    here = sa.and_(statements.c.actor_key == newest.c.actor_key, statements.c.seq == newest.c.seq)
-    query = sa.select(statements.c.codec, statements.c.payload).join_from(newest, statements, here)
-    return [decode(conn, row.codec, row.payload) for row in conn.execute(query).all()]
+    at = statements.c
+    newest = sa.select(at.codec, at.payload).where(at.voided_by.is_(None)).order_by(at.seq.desc()).limit(_SAMPLES)
+    return [decode(conn, row.codec, row.payload) for row in conn.execute(newest).all()]
 
 
 # Strings that name a person, and whatever has the form of a number that does: NIP, phone, hash, UUID.
-_PERSONAL = re.compile(rb'("(?:name|mbox|mbox_sha1sum|openid|response)"\s*:\s*)"(?:[^"\\]|\\.)*"')
+_PERSONAL = re.compile(rb'("(?:name|mbox|mbox_sha1sum|openid|response)"\s*:\s*")((?:[^"\\]|\\.)*)"')
 _NUMBERS = re.compile(rb"[0-9]{6,}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[0-9a-fA-F]{32,}")
+_WORDS = re.compile(rb"[0-9]+|[^ 0-9]+")
+_HEXADECIMAL = re.compile(rb"[0-9a-fA-F]+")
 
 
 def _masked(payload: bytes) -> bytes:
-    return _NUMBERS.sub(b"", _PERSONAL.sub(rb'\1""', payload))
+    """The text with others of the same kind in the place of these: a dictionary also learns how frequent which letters
+    and digits are, and without any it makes longer what it meets afterwards."""
+    payload = _PERSONAL.sub(lambda found: found[1] + _WORDS.sub(_some_letters, found[2]) + b'"', payload)
+    return _NUMBERS.sub(lambda found: _HEXADECIMAL.sub(_some_digits, found[0]), payload)
+
+
+def _some_letters(found: re.Match[bytes]) -> bytes:
+    return secrets.token_bytes(len(found[0])).translate(_DIGITS if found[0].isdigit() else _LETTERS)
+
+
+def _some_digits(found: re.Match[bytes]) -> bytes:
+    return secrets.token_bytes(len(found[0])).translate(_DIGITS if found[0].isdigit() else _HEX)
+
+
+def _spread(characters: bytes) -> bytes:
+    """What makes of any byte one of these characters."""
+    return bytes(characters[number % len(characters)] for number in range(256))
+
+
+_LETTERS, _DIGITS, _HEX = map(_spread, (b"aaaaaeiiinnnrstukdlmhgpwybo", b"0123456789", b"0123456789abcdef"))

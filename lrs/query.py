@@ -1,15 +1,16 @@
 """Reading: one statement, a page of a list, and everything of some actors.
 
-A page is one range of the index, newest first or oldest first, joined to the payloads of its rows alone. Of
-several filters one drives and the others are looked up beside each of its rows; the verb stands in the row.
-Filters must hold for one and the same statement, which is why index rows name the one that matches
-(a statement is also found through the one that it refers to; xAPI Communication 2.1.4).
+A page is one range of an index, newest first or oldest first, with the payloads of its rows alone. Of several filters
+one drives, and the others are looked up beside each of its rows. What a filter finds lies in a column of `statements`
+or, where there may be several of a kind, in `statement_index`; a statement is also found through the one that it refers
+to (xAPI Communication 2.1.4). Filters must hold for one and the same statement, which is why rows of the index name the
+one that matches.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,8 +19,22 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from lrs import agents, index, payloads
+from lrs.precompiled import Precompiled
 from lrs.sequence import lowest_seq, stored_at
-from lrs.tables import ALL, attachments, statement_ids, statement_index, statements, voids
+from lrs.tables import FREQUENT, attachments, slot, statement_ids, statement_index, statements, voids
+
+_AT = statements.c
+_NAMES = ("id", "actor_key", "seq", "codec", "payload", "owner", "origin", "voided_by")
+_COLUMNS: tuple[sa.ColumnElement[Any], ...] = tuple(_AT[name] for name in _NAMES)
+_BY_ID = Precompiled(
+    sa.select(*_COLUMNS)
+    .join_from(
+        statement_ids,
+        statements,
+        sa.and_(_AT.actor_key == statement_ids.c.actor_key, _AT.seq == statement_ids.c.seq),
+    )
+    .where(statement_ids.c.id == sa.bindparam("wanted"))
+)
 
 #: So many actors are asked for at once.
 _TOGETHER = 500
@@ -76,12 +91,8 @@ class Page:
 
 def get(conn: sa.Connection, statement_id: UUID) -> Stored | None:
     """The statement with this id, voided or not (``voided_by`` says it)."""
-    at = statement_ids.c
-    query = sa.select(*_columns()).join_from(
-        statement_ids, statements, sa.and_(statements.c.actor_key == at.actor_key, statements.c.seq == at.seq)
-    )
-    row = conn.execute(query.where(at.id == statement_id)).first()
-    return None if row is None else _stored(conn, row)
+    row = _BY_ID.first(conn, wanted=statement_id)
+    return None if row is None else _stored(row, payloads.reader(conn))
 
 
 def find(
@@ -98,13 +109,15 @@ def find(
     that a reader who follows it never passes a statement that is still to appear.
     """
     low, high = _range(query, after, below)
+    asked, read = _asked(query), payloads.reader(conn)
+    page_query = _page_query(asked.shape)
     found: dict[int, Stored] = {}
     while len(found) <= limit:
         wanted = limit + 1 - len(found)
-        rows = conn.execute(*_page(query, low, high, wanted)).all()
+        rows = page_query.all(conn, **asked.keys, **_bounds(low, high), limit=wanted)
         for row in rows:
             if row.seq not in found:
-                found[row.seq] = _stored(conn, row)
+                found[row.seq] = _stored(row, read)
         if len(rows) < wanted:
             break
         # Rows that only repeat a statement (found in two ways) leave room on the page.
@@ -121,7 +134,7 @@ def of_actors(
     ``after`` leaves out the numbers up to it; ``limit`` bounds how many of each actor.
     """
     keys, at = sorted(set(actor_keys)), statements.c
-    query = sa.select(*_columns()).order_by(at.actor_key, at.seq)
+    query = sa.select(*_COLUMNS).order_by(at.actor_key, at.seq)
     if after is not None:
         query = query.where(at.seq > after)
     # A bound is one of each actor. Without one, a question for many of them: one for each is most of the cost.
@@ -130,19 +143,20 @@ def of_actors(
         if limit is not None
         else [keys[n : n + _TOGETHER] for n in range(0, len(keys), _TOGETHER)]
     )
-    decode = payloads.decoder(conn)
+    read = payloads.reader(conn)
     for part in parts:
-        rows = conn.execute(query.where(at.actor_key.in_(part)).limit(limit)).all()
-        for id, actor_key, seq, codec, payload, owner, origin, voided_by in rows:
-            yield Stored(id, actor_key, seq, decode(codec, payload), owner, origin, voided_by)
+        for row in conn.execute(query.where(at.actor_key.in_(part)).limit(limit)).all():
+            yield _stored(row, read)
 
 
 def actors_about(conn: sa.Connection, activities: Iterable[str], *, extra: Iterable[str] = ()) -> set[int]:
     """The actors of statements that name one of these activities, or whose object has one of these extra keys."""
     named = tuple(activities)
     dims = [*map(index.activity_key, named), *map(index.related_activity_key, named), *map(index.extra_key, extra)]
-    query = sa.select(statement_index.c.actor_key).where(statement_index.c.dim.in_(dims)).distinct()
-    return set(conn.execute(query).scalars())
+    found = [sa.select(statement_index.c.actor_key).where(statement_index.c.dim.in_(dims))]
+    columns = ("activity_key", *index.RELATED_ACTIVITIES)
+    found += [sa.select(statements.c.actor_key).where(statements.c[column].in_(dims)) for column in columns]
+    return set(conn.execute(sa.union(*found)).scalars())
 
 
 def voids_by_right(conn: sa.Connection, target: UUID, voider: UUID) -> bool:
@@ -174,22 +188,8 @@ def measure_attachments(conn: sa.Connection, sha2s: Iterable[str]) -> dict[str, 
     return {bytes(row.sha2).hex(): row.bytes for row in conn.execute(query.where(attachments.c.sha2.in_(wanted)))}
 
 
-def _columns() -> list[sa.ColumnElement[Any]]:
-    voided_by = (
-        sa.select(voids.c.voider)
-        .where(voids.c.target == statements.c.id, voids.c.effective)
-        .order_by(voids.c.voider)
-        .limit(1)
-        .scalar_subquery()
-        .label("voided_by")
-    )
-    at = statements.c
-    return [at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, voided_by]
-
-
-def _stored(conn: sa.Connection, row: sa.Row[Any]) -> Stored:
-    payload = payloads.decode(conn, row.codec, row.payload)
-    return Stored(row.id, row.actor_key, row.seq, payload, row.owner, row.origin, row.voided_by)
+def _stored(row: Any, read: Callable[[Any], bytes]) -> Stored:
+    return Stored(row.id, row.actor_key, row.seq, read(row), row.owner, row.origin, row.voided_by)
 
 
 def _range(query: StatementQuery, after: int | None, below: datetime | None) -> tuple[int, int]:
@@ -209,101 +209,182 @@ def _range(query: StatementQuery, after: int | None, below: datetime | None) -> 
     return low, high
 
 
-def _filters(query: StatementQuery) -> list[list[int]]:
-    """Each filter as the dims of which one must hold, the most selective first."""
-    filters: list[list[int]] = []
-    if query.registration is not None:
-        filters.append([index.registration_key(query.registration)])
-    if query.agent is not None:
-        filters.append([agents.agent_key(query.agent)])
-        if query.related_agents:
-            filters[-1].append(index.related_agent_key(query.agent))
-    if query.activity is not None:
-        filters.append([index.activity_key(query.activity)])
-        if query.related_activities:
-            filters[-1].append(index.related_activity_key(query.activity))
-    if query.authority is not None:
-        filters.append([index.related_agent_key(query.authority), agents.agent_key(query.authority)])
-    return filters
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Where a filter looks: the columns that hold its key, and with ``related`` also those that hold its related key.
+
+    Where it is not ``indexed`` it is asked of the listed statement itself, never of one that it refers to.
+    """
+
+    columns: tuple[str, ...]
+    related: tuple[str, ...] = ()
+    indexed: bool = True
+
+
+#: The most selective first: the first one that is given drives.
+_KINDS = {
+    "registration": _Kind(("registration_key",)),
+    "agent": _Kind(("actor_key",), ("authority_key",)),
+    "activity": _Kind(("activity_key",), index.RELATED_ACTIVITIES),
+    "authority": _Kind(("authority_key",), indexed=False),
+    "verb": _Kind(("verb_key",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """What makes it another query; all else is a parameter, so that each is built and compiled once.
 
-    ``filters`` counts for each filter the dims of which one must hold. The first is the one whose range is walked.
+    ``filters`` are names of `_KINDS` in their order, and whether what is related counts.
     """
 
-    filters: tuple[int, ...]
-    verb: bool
+    filters: tuple[tuple[str, bool], ...]
     mine: bool
     ascending: bool
 
 
-def _page(query: StatementQuery, low: int, high: int, limit: int) -> tuple[sa.Executable, dict[str, Any]]:
-    """The query of the next rows of the index, each with its payload, and its parameters."""
-    filters = _filters(query)
-    verb = index.verb_key(query.verb) if query.verb is not None else None
-    if not filters and query.mine is not None:
-        filters = _filters(StatementQuery(authority=query.mine.authority))
-    if not filters:
-        filters, verb = [[ALL if verb is None else verb]], None
-    parameters: dict[str, Any] = {"low": low, "high": high, "limit": limit}
-    parameters |= {_dim(*at): dim for *at, dim in _numbered(filters)}
-    if verb is not None:
-        parameters["verb"] = verb
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A query's shape, and the values of its parameters: the keys of what is wanted."""
+
+    shape: _Shape
+    keys: dict[str, Any]
+
+
+def _asked(query: StatementQuery) -> _Asked:
+    keys: dict[str, tuple[int, int | None]] = {}
+    if query.registration is not None:
+        keys["registration"] = index.registration_key(query.registration), None
+    if query.agent is not None:
+        related = index.related_agent_key(query.agent) if query.related_agents else None
+        keys["agent"] = agents.agent_key(query.agent), related
+    if query.activity is not None:
+        related = index.related_activity_key(query.activity) if query.related_activities else None
+        keys["activity"] = index.activity_key(query.activity), related
+    asserting = query.mine.authority if query.mine is not None and not keys else query.authority
+    if asserting is not None:
+        keys["authority"] = index.related_agent_key(asserting), None
+    if query.verb is not None:
+        keys["verb"] = index.verb_key(query.verb), None
+    given: dict[str, Any] = {name: key for name, (key, _) in keys.items()}
+    given |= {f"{name}_related": related for name, (_, related) in keys.items() if related is not None}
     if query.mine is not None:
-        parameters["origin"] = query.mine.origin
-    shape = _Shape(tuple(map(len, filters)), verb is not None, query.mine is not None, query.ascending)
-    return _page_query(shape), parameters
+        given["origin"] = query.mine.origin
+    filters = tuple((name, related is not None) for name, (_, related) in keys.items())
+    return _Asked(_Shape(filters, query.mine is not None, query.ascending), given)
 
 
-def _numbered(filters: list[list[int]]) -> Iterator[tuple[int, int, int]]:
-    for position, dims in enumerate(filters):
-        for number, dim in enumerate(dims):
-            yield position, number, dim
-
-
-def _dim(position: int, number: int) -> str:
-    return f"dim_{position}_{number}"
+def _bounds(low: int, high: int) -> dict[str, int]:
+    return {"low": low, "high": high, "low_slot": slot(low), "high_slot": slot(high)}
 
 
 @functools.cache
-def _page_query(shape: _Shape) -> sa.Executable:
-    # The limit stands inside: the database reads so many payloads and no more, whatever it thinks of its statistics.
-    keys = _keys(shape).subquery()
-    at = statements.c
-    here = sa.and_(at.actor_key == keys.c.actor_key, at.seq == keys.c.seq)
-    columns = [at.id, at.actor_key, at.seq, at.codec, at.payload, at.owner, at.origin, sa.null().label("voided_by")]
-    page = sa.select(*columns).join_from(keys, statements, here)
-    return page.order_by(keys.c.seq if shape.ascending else keys.c.seq.desc())
-
-
-def _keys(shape: _Shape) -> sa.Select[Any]:
-    """Number and actor of the next rows of the index; a statement that is found in two ways may come twice."""
-    parts = [_part(shape, _dim(0, number)) for number in range(shape.filters[0])]
+def _page_query(shape: _Shape) -> Precompiled:
+    parts = [*_parts(shape)]
     if len(parts) == 1:
-        return parts[0]
+        return Precompiled(parts[0])
+    # The limit stands in each of them: the database reads so many payloads and no more, whatever it thinks of its
+    # statistics. A statement that is found in two ways comes twice.
     both = sa.union_all(*(part.subquery().select() for part in parts)).subquery()
-    return sa.select(both).order_by(both.c.seq if shape.ascending else both.c.seq.desc()).limit(sa.bindparam("limit"))
+    return Precompiled(_first(sa.select(both), both.c.seq, shape))
 
 
-def _part(shape: _Shape, dim: str) -> sa.Select[Any]:
-    at = statement_index.c
-    part = sa.select(at.seq, at.actor_key)
-    part = part.where(at.dim == sa.bindparam(dim), at.seq > sa.bindparam("low"), at.seq < sa.bindparam("high"))
-    if shape.verb:
-        part = part.where(at.verb_key == sa.bindparam("verb"))
-    for position, alternatives in enumerate(shape.filters[1:], start=1):
-        beside = statement_index.alias()
-        dims = [sa.bindparam(_dim(position, number), type_=sa.BigInteger) for number in range(alternatives)]
-        same = sa.and_(beside.c.dim.in_(dims), beside.c.seq == at.seq, beside.c.matched == at.matched)
-        part = part.where(sa.exists(sa.select(sa.literal(1)).where(same)))
+def _parts(shape: _Shape) -> Iterator[sa.Select[Any]]:
+    """The queries that together are the list: one for each range that is walked."""
+    if not shape.filters:
+        yield _ordered(_own(shape, sa.select(*_COLUMNS).where(_AT.voided_by.is_(None))), _AT.seq, shape)
+        return
+    (name, with_related), *others = shape.filters
+    for column, parameter in _places(name, with_related):
+        part = sa.select(*_COLUMNS).where(_AT[column] == parameter, *_holds_itself(others, beside=column))
+        if column == "actor_key":
+            part = part.where(_AT.verb_key.is_not(None))  # Not voided.
+        yield _ordered(_own(shape, part), _AT.seq, shape, by_slot=column in FREQUENT)
+    if _KINDS[name].indexed:
+        for dim in _dims(name, with_related):
+            yield _through_index(shape, dim, others)
+
+
+def _ordered(
+    part: sa.Select[Any], seq: sa.ColumnElement[int], shape: _Shape, *, by_slot: bool = False
+) -> sa.Select[Any]:
+    """The next rows of a range, whose index is by number or, ``by_slot``, by quarters of a second."""
+    part = part.where(seq > sa.bindparam("low"), seq < sa.bindparam("high"))
+    if by_slot:
+        part = part.where(slot(seq) >= sa.bindparam("low_slot"), slot(seq) <= sa.bindparam("high_slot"))
+        part = part.order_by(slot(seq) if shape.ascending else slot(seq).desc())
+    return _first(part, seq, shape)
+
+
+def _first(part: sa.Select[Any], seq: sa.ColumnElement[int], shape: _Shape) -> sa.Select[Any]:
+    return part.order_by(seq if shape.ascending else seq.desc()).limit(sa.bindparam("limit"))
+
+
+def _own(shape: _Shape, part: sa.Select[Any]) -> sa.Select[Any]:
+    return part.where(_AT.origin == sa.bindparam("origin")) if shape.mine else part
+
+
+def _places(name: str, with_related: bool) -> list[tuple[str, sa.BindParameter[int]]]:
+    """The columns in which the filter looks, and for what."""
+    kind = _KINDS[name]
+    places = [(column, _key(name)) for column in kind.columns]
+    return places + [(column, _key(f"{name}_related")) for column in kind.related if with_related]
+
+
+def _dims(name: str, with_related: bool) -> list[sa.BindParameter[int]]:
+    return [_key(name), _key(f"{name}_related")] if with_related else [_key(name)]
+
+
+def _key(name: str) -> sa.BindParameter[int]:
+    return sa.bindparam(name, type_=sa.BigInteger)
+
+
+def _holds_itself(others: Iterable[tuple[str, bool]], *, beside: str = "") -> Iterator[sa.ColumnElement[bool]]:
+    """That the statement itself matches these filters, where the range of the column ``beside`` is walked."""
+    for name, with_related in others:
+        here = [_holds(column, key, beside) for column, key in _places(name, with_related)]
+        if name not in ("agent", "activity") or (name == "activity" and not with_related):
+            yield sa.or_(*here)
+        else:
+            at = statement_index.alias().c
+            row = sa.select(sa.literal(1)).where(at.dim.in_(_dims(name, with_related)))
+            yield sa.or_(*here, sa.exists(row.where(at.seq == _AT.seq, at.matched == 0)))
+
+
+def _holds(column: str, key: sa.BindParameter[int], walked: str) -> sa.ColumnElement[bool]:
+    # Not said as an equality of the column: the database would take the index of that for the one to walk. As a range,
+    # the verb is still compared in the index of activities, where it stands too.
+    if (column, walked) == ("verb_key", "activity_key"):
+        return _AT[column].between(key, key)
+    return _AT[column] + 0 == key
+
+
+def _through_index(shape: _Shape, dim: sa.BindParameter[int], others: list[tuple[str, bool]]) -> sa.Select[Any]:
+    """What rows of the index find: statements by one of several, and those that refer to one that matches."""
+    found = statement_index.c
+    here = sa.and_(_AT.actor_key == found.actor_key, _AT.seq == found.seq)
+    keys = sa.select(found.actor_key, found.seq).where(found.dim == dim)
+    itself = [*_holds_itself(each for each in others if _KINDS[each[0]].indexed)]
+    if itself:
+        listed = sa.exists(sa.select(sa.literal(1)).select_from(statements).where(here, *itself))
+        referred = [*_holds_of_matched(others)]
+        keys = keys.where(sa.or_(sa.and_(found.matched == 0, listed), sa.and_(found.matched != 0, *referred)))
+    always = [*_holds_itself(each for each in others if not _KINDS[each[0]].indexed)]
     if shape.mine:
-        own = sa.and_(
-            statements.c.actor_key == at.actor_key,
-            statements.c.seq == at.seq,
-            statements.c.origin == sa.bindparam("origin"),
-        )
-        part = part.where(sa.exists(sa.select(sa.literal(1)).where(own)))
-    return part.order_by(at.seq if shape.ascending else at.seq.desc()).limit(sa.bindparam("limit"))
+        always.append(_AT.origin == sa.bindparam("origin"))
+    if always:
+        keys = keys.where(sa.exists(sa.select(sa.literal(1)).select_from(statements).where(here, *always)))
+    first = _ordered(keys, found.seq, shape).subquery()
+    here = sa.and_(_AT.actor_key == first.c.actor_key, _AT.seq == first.c.seq)
+    part = sa.select(*_COLUMNS).join_from(first, statements, here)
+    return part.order_by(_AT.seq if shape.ascending else _AT.seq.desc())
+
+
+def _holds_of_matched(others: Iterable[tuple[str, bool]]) -> Iterator[sa.ColumnElement[bool]]:
+    """That the statement through which the row finds another matches these filters: each of its keys has a row."""
+    for name, with_related in others:
+        if _KINDS[name].indexed:
+            beside = statement_index.alias()
+            row = sa.select(sa.literal(1)).where(beside.c.dim.in_(_dims(name, with_related)))
+            same = sa.and_(beside.c.seq == statement_index.c.seq, beside.c.matched == statement_index.c.matched)
+            yield sa.exists(row.where(same))

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 
 from lrs.database import Database, insert_new
 from lrs.precompiled import Precompiled
-from lrs.tables import ALL, floors, statement_index
+from lrs.tables import floors, statements
 
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 _EPOCH_MS = int(EPOCH.timestamp() * 1000)
@@ -60,11 +60,7 @@ _LOWEST_FLOOR = Precompiled(
     )
 )
 
-_LAST = str(
-    sa.select(sa.func.max(statement_index.c.seq))
-    .where(statement_index.c.dim == ALL)
-    .compile(compile_kwargs={"literal_binds": True})
-)
+_LAST = str(sa.select(sa.func.max(statements.c.seq)).where(statements.c.voided_by.is_(None)))
 
 
 class SequenceError(RuntimeError):

@@ -28,7 +28,6 @@ from lrs.errors import Conflict, VoidRefused
 from lrs.sequence import Ticket
 from lrs.statements import Prepared, same_timestamp
 from lrs.tables import (
-    ALL,
     activity_definitions,
     agent_names,
     attachments,
@@ -148,7 +147,7 @@ def _digests_of(conn: sa.Connection, ids: Iterable[UUID]) -> dict[UUID, int]:
 
 
 def _payload(conn: sa.Connection, row: sa.Row[Any]) -> bytes:
-    return payloads.decode(conn, row.codec, row.payload)
+    return payloads.reader(conn)(row)
 
 
 def _stored_rows(conn: sa.Connection, ids: Iterable[UUID]) -> list[sa.Row[Any]]:
@@ -192,26 +191,26 @@ def _attachment_row(sha2: str, content: bytes, seq: int) -> dict[str, Any]:
 
 
 def _statement_row(conn: sa.Connection, each: Prepared) -> dict[str, Any]:
-    codec, payload = payloads.encode(conn, each.payload)
+    codec, payload = payloads.encode(conn, payloads.shorten(each.pieces, each.id))
     return {
         "actor_key": each.actor_key,
         "seq": each.seq,
+        **each.keys.columns,
         "id": each.id,
-        "codec": codec,
-        "payload": payload,
         "owner": each.writer.owner,
+        "codec": codec,
         "origin": each.writer.origin,
+        "payload": payload,
     }
 
 
 def _own_rows(each: Prepared) -> Iterator[dict[str, Any]]:
-    yield _index_row(ALL, each.seq, 0, each.actor_key, 0)
-    for dim in (*each.keys.dims, *each.extra):
-        yield _index_row(dim, each.seq, 0, each.actor_key, each.keys.verb if dim != each.keys.verb else 0)
+    for dim in (*each.keys.others, *each.extra):
+        yield _index_row(dim, each.seq, 0, each.actor_key)
 
 
-def _index_row(dim: int, seq: int, matched: int, actor_key: int, verb_key: int) -> dict[str, Any]:
-    return {"dim": dim, "seq": seq, "matched": matched, "actor_key": actor_key, "verb_key": verb_key}
+def _index_row(dim: int, seq: int, matched: int, actor_key: int) -> dict[str, Any]:
+    return {"dim": dim, "seq": seq, "matched": matched, "actor_key": actor_key}
 
 
 def _digest(content: bytes) -> bytes:
@@ -331,7 +330,7 @@ class _Links:
             self._lock(each.id)
         hidden = self._voided(each.id for each in to)
         rows = [
-            _index_row(dim, referrer.seq, each.seq, referrer.keys.actor, each.keys.verb if dim != each.keys.verb else 0)
+            _index_row(dim, referrer.seq, each.seq, referrer.keys.actor)
             for referrer in to
             if referrer.id not in hidden
             for each in matched
@@ -343,12 +342,15 @@ class _Links:
         query = sa.select(voids.c.target).where(voids.c.target.in_(list(ids)), voids.c.effective)
         return set(self._conn.execute(query).scalars())
 
-    def hide(self, node: _Node) -> None:
+    def hide(self, node: _Node, voider: UUID) -> None:
         """Take the statement out of every list; who refers to it stays findable by its keys."""
         self._lock(node.id)
-        dims = {ALL, *node.keys.dims, *(dim for each in self.reached(node.id) for dim in each.keys.dims)}
+        dims = {*node.keys.dims, *(dim for each in self.reached(node.id) for dim in each.keys.dims)}
         at = statement_index.c
         self._conn.execute(sa.delete(statement_index).where(at.dim.in_(sorted(dims)), at.seq == node.seq))
+        here = sa.and_(statements.c.actor_key == node.keys.actor, statements.c.seq == node.seq)
+        hidden: dict[str, Any] = {"voided_by": voider, **dict.fromkeys(index.COLUMNS)}
+        self._conn.execute(sa.update(statements).where(here, statements.c.voided_by.is_(None)).values(hidden))
 
 
 def _prepared_node(each: Prepared) -> _Node:
@@ -378,7 +380,7 @@ def _void(conn: sa.Connection, links: _Links, voiding: Sequence[Prepared]) -> It
             refused.append(node.id)
         effective = allowed and node is not None and not node.is_voiding
         if effective and node is not None:
-            voided.append(node)
+            voided.append((node, each.id))
         rows.append(
             {
                 "target": each.target,
@@ -391,8 +393,8 @@ def _void(conn: sa.Connection, links: _Links, voiding: Sequence[Prepared]) -> It
     if refused:
         raise VoidRefused(refused)
     insert_all(conn, voids, rows)
-    for node in voided:
-        links.hide(node)
+    for node, voider in voided:
+        links.hide(node, voider)
         yield node.keys.actor, node.id
 
 
@@ -405,7 +407,7 @@ def _void_late(conn: sa.Connection, links: _Links, awaited: Iterable[UUID]) -> I
             continue
         where = sa.and_(voids.c.target == row.target, voids.c.voider == row.voider)
         conn.execute(sa.update(voids).where(where).values(effective=True))
-        links.hide(node)
+        links.hide(node, row.voider)
         yield node.keys.actor, node.id
 
 

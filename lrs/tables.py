@@ -1,20 +1,22 @@
 """The tables of the LRS. Keys follow one rule: the distribution column is in every key (see `table.info`).
 
-A statement lies in three places: its id (unique over everything), its payload beside its actor, and one index
-row per thing by which lists find it. Nothing stored is edited; a void is a row of its own.
+A statement lies in three places: its id (unique over everything), its payload beside its actor with the keys by which
+lists find it, and one index row for each further thing that finds it. No payload is ever edited; a void is a row of its
+own, and takes the keys away.
 
 On SQLite the narrow tables have no rowid: the primary key is the table, which halves them.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from lrs.database import UTCDateTime, UUIDKey, metadata
-from lrs.keys import key64
 
-#: Index rows under this dim are every statement that is not voided: the unfiltered list.
-ALL = key64("all")
+#: How many bits of a number say what is less than a quarter of a second (its millisecond begins at bit 21).
+SLOT_BITS = 29
 
 #: Statement id -> where its payload lies. The digest decides whether a repeated id is the same statement.
 #: An id that was referred to before it was stored has a row without the rest: a placeholder.
@@ -29,18 +31,55 @@ statement_ids = sa.Table(
     sqlite_with_rowid=False,
 )
 
-#: The bytes as accepted. With rowid on SQLite: payloads are appended, not sorted into a tree by actor.
+#: The bytes as accepted, and beside them one key for each thing that there is at most one of, or mostly one: a list by
+#: such a thing is a range of its index. What there is more of, or what is found through another statement, has rows of
+#: its own in `statement_index` (docs/decisions/0009). A voided statement has no keys, so that no list finds it.
+#: With rowid on SQLite: payloads are appended, not sorted into a tree by actor.
+#: (The columns stand in this order because PostgreSQL aligns each of eight bytes.)
 statements = sa.Table(
     "statements",
     metadata,
     sa.Column("actor_key", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("verb_key", sa.BigInteger),
+    sa.Column("authority_key", sa.BigInteger),
+    sa.Column("activity_key", sa.BigInteger),
+    sa.Column("registration_key", sa.BigInteger),
+    sa.Column("parent_key", sa.BigInteger),
+    sa.Column("grouping_key", sa.BigInteger),
+    sa.Column("category_key", sa.BigInteger),
     sa.Column("id", UUIDKey, nullable=False),
-    sa.Column("codec", sa.SmallInteger, nullable=False),
-    sa.Column("payload", sa.LargeBinary, nullable=False),
+    sa.Column("voided_by", UUIDKey),
     sa.Column("owner", sa.Integer),
+    sa.Column("codec", sa.SmallInteger, nullable=False),
     sa.Column("origin", sa.String(255), nullable=False),
+    sa.Column("payload", sa.LargeBinary, nullable=False),
+    # With the verb, because who asks for both should not have to read every statement of the activity.
+    sa.Index("ix_statements_activity_key_seq_verb_key", "activity_key", "seq", "verb_key"),
+    sa.Index("ix_statements_registration_key_seq", "registration_key", "seq"),
+    sa.Index("ix_statements_parent_key_seq", "parent_key", "seq"),
     info={"distribution": "actor_key", "partition": "seq"},
+)
+#: The keys of which there are few, each in many statements.
+FREQUENT = ("verb_key", "authority_key", "grouping_key", "category_key")
+
+
+def slot(seq: Any) -> Any:
+    """The quarter of a second (256 ms) to which a statement's number belongs; of a number, or of the column."""
+    return seq >> SLOT_BITS if isinstance(seq, int) else seq.bitwise_rshift(sa.literal_column(str(SLOT_BITS)))
+
+
+# Where many statements of one quarter of a second have the same key, PostgreSQL keeps the key once for all of them:
+# seven bytes each instead of thirty. Within it, a list is sorted when it is read.
+for _name in FREQUENT:
+    sa.Index(f"ix_statements_{_name}_slot", statements.c[_name], slot(statements.c.seq))
+# Everything that is not voided. Its condition stands in no other list's query: PostgreSQL, which believes that few
+# values are frequent ones, would walk this index instead of theirs.
+sa.Index(
+    "ix_statements_seq",
+    statements.c.seq,
+    postgresql_where=statements.c.voided_by.is_(None),
+    sqlite_where=statements.c.voided_by.is_(None),
 )
 
 #: What payloads are compressed against; see `lrs.payloads`. Rows name theirs as codec, so none is ever deleted.
@@ -52,10 +91,10 @@ dictionaries = sa.Table(
     info={"distribution": "reference"},
 )
 
-#: One row per thing that finds a statement. ``seq`` and ``actor_key`` are those of the statement on the list.
-#: ``matched`` is 0 where that statement itself matches; where it is found through a statement that it refers to,
-#: it is the number of that one, and ``verb_key`` is its verb: filters must hold for one and the same statement.
-#: ``verb_key`` is 0 in rows of every statement and of a verb, which no verb filters.
+#: What finds a statement beside its own keys: a group's members, further activities and agents of its context, keys
+#: of an LMS. ``seq`` and ``actor_key`` are those of the statement on the list. ``matched`` is 0 where that statement
+#: itself matches; where it is found through a statement that it refers to, it is the number of that one, of which then
+#: every key has a row: filters must hold for one and the same statement.
 #: (A number instead of an id, because it is half as long, and nothing at all on SQLite where it is 0.)
 statement_index = sa.Table(
     "statement_index",
@@ -64,7 +103,6 @@ statement_index = sa.Table(
     sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("matched", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("actor_key", sa.BigInteger, nullable=False),
-    sa.Column("verb_key", sa.BigInteger, nullable=False),
     info={"distribution": "dim", "partition": "seq"},
     sqlite_with_rowid=False,
 )

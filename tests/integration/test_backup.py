@@ -82,7 +82,7 @@ def test_what_was_acknowledged_is_in_the_restored_hub_and_nothing_is_half(
     assert "never over another" in refused.stderr or "Move it away first" in refused.stderr
     assert copy.stat().st_mode & 0o077 == 0
     restored = contents(other.database_url, tables.statements)
-    ids = {str(row[2]) for row in restored}
+    ids = {str(row[list(tables.statements.c).index(tables.statements.c.id)]) for row in restored}
     assert set(before) <= ids < set(acknowledged)
     assert len(ids) % 4 == 0
     # Every row is a row of the original, and those of one batch are all there.

@@ -305,7 +305,7 @@ def test_a_failure_in_the_middle_leaves_a_file_without_its_last_line(
     lines = exports.json_lines(world.hub, wanted, world.clock())
 
     written = [next(lines) for _ in range(3)]
-    world.db.run(lambda conn: conn.execute(sa.text("ALTER TABLE statement_index RENAME TO gone")))
+    world.db.run(lambda conn: conn.execute(sa.text("ALTER TABLE statements RENAME TO gone")))
     with pytest.raises(sa.exc.DBAPIError):
         written.extend(lines)
 
