@@ -102,9 +102,15 @@ class UUIDKey(sa.types.TypeDecorator[UUID]):
         return value.bytes
 
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
-        if value is None or isinstance(value, UUID):
-            return value
-        return UUID(bytes=value)
+        return value if value is None or isinstance(value, UUID) else UUID(bytes=value)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], UUID | None] | None:
+        """Nothing on PostgreSQL, whose driver gives UUIDs, and one call on SQLite: a page has a hundred of them."""
+        return None if dialect.name == "postgresql" else _read_uuid
+
+
+def _read_uuid(value: bytes | None) -> UUID | None:
+    return None if value is None else UUID(bytes=value)
 
 
 class Database:
@@ -309,11 +315,15 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
 
 
 def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
+    # Without bitmaps: a page is the first rows of a range in the order of its index. For a bitmap all of the range is
+    # read, and the planner chooses it where it takes a range between two unknown numbers for a few rows.
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=-1,
-        connect_args={"options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS}"},
+        connect_args={
+            "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS} -c enable_bitmapscan=off"
+        },
     )
 
     @sa.event.listens_for(engine, "connect")

@@ -97,12 +97,18 @@ def _row(statement: Any, dialect: Dialect) -> Callable[[Sequence[Any]], Any]:
     """What makes a named tuple of what the driver gives."""
     columns = list(statement.exported_columns)
     made = namedtuple("Row", [column.key for column in columns])  # type: ignore[misc]
-    converts = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
-    if not any(converts):
+    found = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+    converts = [(position, convert) for position, convert in enumerate(found) if convert is not None]
+    if not converts:
         return made._make
-    return lambda row: made._make(
-        [value if convert is None else convert(value) for value, convert in zip(row, converts, strict=True)]
-    )
+
+    def row(given: Sequence[Any]) -> Any:
+        values = list(given)
+        for position, convert in converts:
+            values[position] = convert(values[position])
+        return made._make(values)
+
+    return row
 
 
 def _send(conn: Connection, form: _Form, given: Mapping[str, Any]) -> Any:
@@ -111,8 +117,10 @@ def _send(conn: Connection, form: _Form, given: Mapping[str, Any]) -> Any:
     if conn.engine.dispatch.before_cursor_execute:
         return conn.exec_driver_sql(form.text, parameters)
     driver: Any = conn.connection.driver_connection
+    # PostgreSQL's driver reads numbers, UUIDs and bytes from their binary form for half of what their text costs.
+    options = {} if form.is_positional else {"binary": True}
     try:
-        return driver.execute(form.text, parameters)
+        return driver.execute(form.text, parameters, **options)
     except conn.dialect.loaded_dbapi.Error as error:
         # SQLAlchemy's own handling: it gives up a connection that is lost, tells who counts errors, and raises its own.
         conn._handle_dbapi_exception(error, form.text, parameters, None, None)

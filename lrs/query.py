@@ -348,7 +348,7 @@ def _holds_itself(others: Iterable[tuple[str, bool]], *, beside: str = "") -> It
         else:
             at = statement_index.alias().c
             row = sa.select(sa.literal(1)).where(at.dim.in_(_dims(name, with_related)))
-            yield sa.or_(*here, sa.exists(row.where(at.seq == _AT.seq, at.matched == 0)))
+            yield sa.or_(*here, sa.exists(row.where(_same(at.seq, _AT.seq), at.matched == 0)))
 
 
 def _holds(column: str, key: sa.BindParameter[int], walked: str) -> sa.ColumnElement[bool]:
@@ -357,6 +357,11 @@ def _holds(column: str, key: sa.BindParameter[int], walked: str) -> sa.ColumnEle
     if (column, walked) == ("verb_key", "activity_key"):
         return _AT[column].between(key, key)
     return _AT[column] + 0 == key
+
+
+def _same(seq: sa.ColumnElement[int], as_seq: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+    # A range, because of an equality PostgreSQL may make a table of everything that the key finds, to look into it.
+    return seq.between(as_seq, as_seq)
 
 
 def _through_index(shape: _Shape, dim: sa.BindParameter[int], others: list[tuple[str, bool]]) -> sa.Select[Any]:
@@ -382,9 +387,10 @@ def _through_index(shape: _Shape, dim: sa.BindParameter[int], others: list[tuple
 
 def _holds_of_matched(others: Iterable[tuple[str, bool]]) -> Iterator[sa.ColumnElement[bool]]:
     """That the statement through which the row finds another matches these filters: each of its keys has a row."""
+    found = statement_index.c
     for name, with_related in others:
         if _KINDS[name].indexed:
             beside = statement_index.alias()
             row = sa.select(sa.literal(1)).where(beside.c.dim.in_(_dims(name, with_related)))
-            same = sa.and_(beside.c.seq == statement_index.c.seq, beside.c.matched == statement_index.c.matched)
+            same = sa.and_(_same(beside.c.seq, found.seq), beside.c.matched == found.matched)
             yield sa.exists(row.where(same))

@@ -16,6 +16,7 @@ number is taken under that lock, order of numbers is order of commits, and no fl
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,7 +89,14 @@ def stored_at(seq: int) -> datetime:
 
 def stored_text(seq: int) -> str:
     """`stored` as it stands in the statement: UTC with three decimals."""
-    return stored_at(seq).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    second, millisecond = divmod(seq >> _MS_SHIFT, 1000)
+    return f"{_second_text(second)}.{millisecond:03}Z"
+
+
+# Most statements of a page or of a batch are of a few seconds.
+@functools.lru_cache(maxsize=1024)
+def _second_text(second: int) -> str:
+    return (EPOCH + timedelta(seconds=second)).isoformat()[:19]
 
 
 class Known:

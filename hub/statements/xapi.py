@@ -421,7 +421,8 @@ def _get_page(
     call.allow(*_FILTERS)
     filters, limit, form = _query(call, mine), _limit(call), _format(call)
     with_attachments = call.flag("attachments")
-    with hub.db.read() as conn:
+    # What more than one query answers is of one moment.
+    with hub.db.singly() if form == "exact" and not with_attachments else hub.db.read() as conn:
         page = query.find(conn, filters, limit=limit, after=after, below=call.through)
         if with_attachments:
             page = _within_memory(conn, page)
