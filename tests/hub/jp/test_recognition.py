@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -20,8 +22,11 @@ from hub.people import identity, persons
 from hub.systems import registry
 from hub.tables import connectors, entries, inbox, recompute_failures
 from lrs.database import Database, insert_all
+from lrs.errors import VoidRefused
+from lrs.statements import Writer
 from mappings.facts import Fact, NotAFact
 from recognizedtest import (
+    BASE,
     LMS,
     NIP,
     OTHER_NIP,
@@ -474,3 +479,46 @@ def test_an_actor_that_moves_while_statements_arrive_leaves_no_hour_behind(db: D
     assert [world.year(each).recognized_centi for each in (budi, siti)] == [450, 0]
     assert [finding for each in audit.verify(world.hub) for finding in each.findings] == []
     assert world.count(inbox) == 0
+
+
+HUBS = {"objectType": "Agent", "account": {"homePage": BASE, "name": "hub"}}
+
+#: Who voids a statement of connector 1, and whether it may: another credential of the connector, the hub itself, a
+#: credential of another connector, one of none, and one of none with every right (CONTRACTS, "What proves what").
+VOIDERS = [
+    (Writer(HUBS, 1, "credential:8"), True),
+    (Writer(HUBS, None, "hub:correction", may_void_any=True), True),
+    (Writer(HUBS, None, "credential:9", may_void_any=True), True),
+    (Writer(HUBS, 2, "credential:10"), False),
+    (Writer(HUBS, None, "credential:11"), False),
+]
+
+
+@pytest.mark.parametrize("is_first", [False, True])
+@pytest.mark.parametrize(("voider", "may"), VOIDERS)
+def test_only_who_may_void_takes_an_hour_back(db: Database, voider: Writer, may: bool, is_first: bool) -> None:
+    """What is known and somebody else's is refused; a void that arrives first waits, and stays without effect."""
+    world, learner = linked_world(db)
+    said = statement()
+    void = voiding(said["id"], actor=HUBS)
+    if is_first:
+        world.accept(world.hub, [void], voider)
+        world.receive(said)
+    else:
+        world.receive(said)
+        world.settle()
+        with nullcontext() if may else pytest.raises(VoidRefused):
+            world.accept(world.hub, [void], voider)
+    world.settle()
+
+    assert sum(world.amounts(learner)) == (0 if may else 450)
+    assert all(not each.findings for each in audit.verify(world.hub))
+    with db.read() as conn:
+        seen = audit.explain_statement(conn, world.hub, UUID(said["id"]))
+    assert seen is not None
+    assert seen.code == ("voided" if may else "counted")
+    year = world.year(learner)
+    live = [entry for entry in year.entries if entry.reverses is None and not entry.is_reversed]
+    assert len(live) == (0 if may else 1)
+    if may and not is_first:
+        assert year.entries[-1].cause == {"code": "voided", "statements": [said["id"]]}
