@@ -7,11 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import flask
+import jwt as pyjwt
 import orjson
 import pytest
 from joserfc import jws, jwt
 from joserfc.errors import BadSignatureError
 from joserfc.jwk import KeySet, RSAKey
+from jwcrypto import jwk as jwcrypto_jwk
+from jwcrypto import jwt as jwcrypto_jwt
 
 from holdertest import Browser, employee
 from hub.application import create_app
@@ -80,6 +83,23 @@ def test_it_verifies_with_the_published_key_set(app: flask.Flask) -> None:
     published = KeySet.import_key_set(Browser(app).get("/credentials/jwks").json)
 
     assert jwt.decode(token, published, algorithms=["RS256"]).claims["iss"] == f"{BASE}/credentials/issuer"
+
+
+def test_two_libraries_that_did_not_sign_it_verify_it_too(app: flask.Flask) -> None:
+    """The hub signs with joserfc; a verifier has PyJWT or jwcrypto, and what the hub publishes."""
+    token, anybody = issued(app), Browser(app)
+    kid = header_of(token)["kid"]
+    named = pyjwt.PyJWK.from_dict(anybody.get(kid).json)
+    published = jwcrypto_jwk.JWKSet.from_json(anybody.get("/credentials/jwks").text)
+    listed = published.get_key(kid) or next(iter(published))
+
+    claims = pyjwt.decode(token, named.key, algorithms=["RS256"])
+    checked = jwcrypto_jwt.JWT(jwt=token, key=listed, algs=["RS256"])
+
+    assert claims["iss"] == f"{BASE}/credentials/issuer"
+    assert orjson.loads(checked.claims)["jti"] == claims["jti"]
+    with pytest.raises(pyjwt.InvalidSignatureError):
+        pyjwt.decode(f"{token[:-8]}AAAAAAAA", named.key, algorithms=["RS256"])
 
 
 def test_the_header_has_what_the_specification_allows_and_no_more(app: flask.Flask) -> None:
