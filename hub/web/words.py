@@ -7,6 +7,7 @@ hold ``%(name)s`` for the values that came with a code; a value that did not com
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -412,12 +413,26 @@ def verbs() -> dict[str, str]:
         "viewed": _("viewed"),
         "answered": _("answered"),
         "voided": _("took back"),
+        "reviewed": _("reviewed"),
+        "interviewed": _("held the interview of"),
+        "appealed": _("appealed against"),
+        "planned": _("drew up"),
+        "submitted": _("handed in"),
+        "submit": _("handed in"),
+        "reject": _("got back"),
+        "implemented": _("carried out"),
+        "evaluated": _("evaluated the effect of"),
+        "read": _("read"),
+        "posted": _("wrote in"),
+        "coached": _("was coached in"),
+        "mentored": _("was mentored in"),
+        "verified": _("had verified"),
     }
 
 
 def verb(iri: str, given: str) -> str:
     """A verb in the reader's language; as its source calls it, where these words do not know it."""
-    return verbs().get(iri.rstrip("/").rpartition("/")[2], given or iri)
+    return verbs().get(re.split("[/:]", iri.rstrip("/"))[-1], given or iri)
 
 
 def actions() -> dict[str, str]:
@@ -443,13 +458,35 @@ def actions() -> dict[str, str]:
         "credential.disable": _("disabled the key"),
         "credential.enable": _("enabled the key"),
         "course.import": _("imported courses"),
+        "course.withdraw": _("withdrew the course"),
+        "draft.pick": _("picked courses in the deployment"),
         "learner.import": _("imported people"),
         "learner.retry": _("had hours computed again of"),
+        "learner.merge": _("merged people into"),
+        "learner.split": _("took the merging back of"),
         "identity.link": _("linked the actor"),
         "identity.unlink": _("took back the link of the actor"),
+        "identity.rule.add": _("added an identity rule to the system"),
+        "identity.rule.remove": _("removed an identity rule from the system"),
         "policy.add": _("added the policy"),
         "policy.activate": _("activated the policy"),
+        "policy.withdraw": _("took back the activation of the policy"),
+        "policy.replay": _("had everybody replayed under the policy"),
+        "policy.let-go": _("let go the ledger of the policy"),
+        "target.set": _("set the targets"),
+        "target.employer.add": _("put an employer on the list of"),
+        "target.employer.remove": _("took an employer off the list of"),
+        "rtl.rule.set": _("set the deadlines of follow-up plans for"),
+        "rtl.rule.remove": _("removed the deadlines of follow-up plans for"),
         "key.rotate": _("renewed the signing key"),
+        "audit.export": _("took everything out that is recorded of"),
+        "report.take": _("took out the report of"),
+        "transcript.issue": _("issued the transcript of"),
+        "transcript.revoke": _("withdrew the transcript of"),
+        "platform.invite": _("invited to register itself the LMS"),
+        "platform.update": _("changed the LMS"),
+        "platform.roster": _("read the membership lists of the LMS"),
+        "platform.roster.ask": _("asked for the membership lists of the LMS"),
         "statements.export": _("took statements out of the hub as"),
         "statements.import": _("imported the statements of"),
         "account.add": _("made the account"),
@@ -461,7 +498,8 @@ def actions() -> dict[str, str]:
 
 #: What stands before the name of what somebody changed, in the journal.
 _THINGS = frozenset(
-    {"connector", "tool", "deployment", "credential", "policy", "account", "learner", "identity", "key", "file"}
+    {"connector", "tool", "deployment", "credential", "policy", "account", "learner", "identity", "key", "file",
+     "provider", "course", "platform"}
 )  # fmt: skip
 
 

@@ -13,8 +13,10 @@ import pytest
 from flask_babel import Babel
 from ruamel.yaml import YAML
 
+from connectors import xapi
 from connectors.checks import check_clock
 from hub.web import development_texts, sources, words
+from mappings import certification
 from mappings import codes as mappings_codes
 from mappings.rules import Check
 
@@ -146,3 +148,26 @@ def test_a_check_of_a_connection_falls_back_to_its_own_sentence():
 
     assert words.connection_reason(found.reason, found.detail) == words.connection_reasons()["no_date"]
     assert words.connection_reason("brand_new", "Its own sentence.") == "Its own sentence."
+
+
+#: How acts are written down in the code: journal.record(… action="tool.add"), or a module's own _record and _note.
+ACTED = re.compile(r"""action="([a-z]+\.[a-z.-]+)"|_?(?:record|note)\(conn, hub, "([a-z]+\.[a-z.-]+)\"""")
+
+
+def test_the_journal_has_words_for_everything_that_the_hub_writes_down():
+    found = {
+        one or other
+        for file in sorted(Path(words.__file__).parents[1].rglob("*.py"))
+        for one, other in ACTED.findall(file.read_text())
+    }
+
+    assert len(found) > 35, "acts are written down in another way now"
+    assert found - set(words.actions()) == set()
+
+
+SPOKEN = [*xapi.VERBS.values(), *certification.VERBS, certification.CERTIFIED]
+
+
+@pytest.mark.parametrize("verb", SPOKEN)
+def test_a_verb_that_the_hub_writes_or_reads_of_certifications_has_words(verb):
+    assert words.verb(verb, "") != verb
