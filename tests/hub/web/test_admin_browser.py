@@ -107,6 +107,12 @@ def test_an_administrator_connects_a_system_and_finds_out_who_an_actor_is(screen
         "/admin/add/xapi-pull",
         "/admin/add/csv",
         "/admin/add/lti/invite",
+        "/admin/identities/rules",
+        "/admin/identities/rules?preview=yes&connector=asn-unggul&kind=nip&value=https://lms.example.go.id",
+        "/rtl/overdue",
+        "/rtl/rules",
+        "/competencies/units",
+        f"/certifications?nip={NIP}",
     )
 
 
