@@ -21,7 +21,7 @@ from hub.learning import plan
 from hub.people.learners import Learner
 from hub.runtime import Hub
 from hub.tables import entries, entry_evidence, pending
-from lrs.database import insert_all, insert_missing
+from lrs.database import insert_many
 from mappings.evaluate import Pending, Waiting
 from mappings.policy import Policy
 from mappings.rules import Check
@@ -427,5 +427,5 @@ def append(conn: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in made
         for statement in row.pop("evidence", ())
     ]
-    insert_all(conn, entries, made)
-    insert_missing(conn, entry_evidence, ways)
+    insert_many(conn, entries, made)
+    insert_many(conn, entry_evidence, ways)
