@@ -156,6 +156,7 @@ drafts = sa.Table(
     sa.Column("course", sa.Text),
     sa.UniqueConstraint("deployment", "item"),
     sa.Index("ix_drafts_state", "state", "id"),
+    sa.Index("ix_drafts_deployment_state", "deployment", "state", "id"),
     info=REFERENCE,
 )
 

@@ -41,7 +41,7 @@ _PURPOSE = "lti-register"
 class Invitation:
     """What the administrator decides of a tool that registers itself; the rest is the tool's to say.
 
-    ``connector`` is the system that it belongs to; None: one of its name is made.
+    ``connector`` is the system that it belongs to; None: one of its name is made, with this ``title``.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Invitation:
     deployments: tuple[str, ...] = ("default",)
     names: bool = False
     internal: bool = False
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,7 @@ def invite(hub: Hub, invitation: Invitation, registration_url: str, *, by: str) 
         list(invitation.deployments),
         invitation.names,
         invitation.internal,
+        invitation.title,
     ]
     parameters = {
         "openid_configuration": f"{hub.base_url}/.well-known/openid-configuration",
@@ -110,8 +112,8 @@ def register(hub: Hub, authorization: str, body: bytes) -> Registered | Registra
     value = hub.keyring.verify(_PURPOSE, token.strip(), hub.clock()) if scheme.lower() == "bearer" else None
     if value is None:
         return RegistrationRefused("invalid_token", "The registration token is missing, changed or over.")
-    token_id, by, name, connector, deployments, names, internal = value
-    invitation = Invitation(name, connector, tuple(deployments), names, internal)
+    token_id, by, name, connector, deployments, names, internal, title = value
+    invitation = Invitation(name, connector, tuple(deployments), names, internal, title)
     try:
         # Whatever the Content-Type says: a Moodle sends JSON as application/x-www-form-urlencoded.
         said = orjson.loads(body)
@@ -255,5 +257,7 @@ def _write(
     if insert_missing(conn, used_tokens, [used]) != 1:
         return None
     tool = registry.add_tool(conn, hub, new, by=by, connector=invitation.connector)
+    if invitation.title and invitation.connector is None:
+        registry.set_title(conn, hub, registry.get_connector(conn, tool.connector), invitation.title, by=by)
     registry.set_tool_disabled(conn, hub, tool, disabled=True, by=by)
     return tool, registry.deployments_of(conn, tool.id)[0]

@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import requests
 import sqlalchemy as sa
+from flask_babel import gettext as _
 
 from connectors.http import RequestFailed, describe, require_ok
 from hub import journal
@@ -59,6 +60,7 @@ class Invitation:
 
     name: str
     internal: bool = False
+    title: str = ""
 
 
 def read_start(url: str) -> Start:
@@ -80,14 +82,16 @@ def register(
     connector: str | None = None,
     internal: bool = False,
     is_pending: bool = False,
+    title: str = "",
 ) -> Platform:
     """Register the hub at the LMS and the LMS here; `HubError` says what is in the way. ``is_pending``: switched off.
+    ``title``: what people see of the system that is made for it.
 
     What the LMS offers is read and judged (section 3.4), the hub is described to it (3.5), and what it answers is
     kept (3.6). Called outside any transaction.
     """
     if len(start.token) > LONGEST_TOKEN or not start.token.isascii() or " " in start.token:
-        raise HubError("registration_token", "This is no registration token.", action=_AGAIN)
+        raise HubError("registration_token", _("This is no registration token."), action=_again())
     door.check_url("openid_configuration", describe(start.configuration_url), internal=internal)
     with hub.db.read() as conn:
         platforms.check_name(conn, name)
@@ -101,6 +105,8 @@ def register(
 
     def work(conn: sa.Connection) -> Platform:
         made = platforms.add(conn, hub, new, by=by, connector=connector)
+        if title and connector is None:
+            registry.set_title(conn, hub, registry.get_connector(conn, made.connector), title, by=by)
         if is_pending:
             platforms.set_disabled(conn, hub, made, disabled=True, by=by)
         return platforms.get(conn, made.id)
@@ -113,16 +119,16 @@ def update(hub: Hub, platform: Platform, *, by: str) -> Platform:
     with hub.db.read() as conn:
         kept = platforms.find_registration(conn, platform.id)
     if kept is None:
-        action = "Correct it on its side, with what `wkmb platform show` prints."
-        raise HubError(
-            "not_registered", f"{platform.name} offers no address to change its registration.", action=action
-        )
+        action = _("Correct it on its side, with what “wkmb platform show” prints.")
+        detail = _("%(name)s offers no address to change its registration.", name=platform.name)
+        raise HubError("not_registered", detail, action=action)
     url, sealed = kept
     token = hub.keyring.open(_SEAL, sealed).decode()
     with _asking(), hub.new_session(internal=platform.internal) as session:
         there = _send(session, "GET", url, token)
         if there.get("client_id", platform.client_id) != platform.client_id:
-            raise HubError("client_id", f"{describe(url)} is another tool's registration.", action=_AGAIN)
+            detail = _("%(url)s is another tool’s registration.", url=describe(url))
+            raise HubError("client_id", detail, action=_again())
         scopes = there.get("scope")
         wanted = description(hub, scopes.split() if isinstance(scopes, str) else None)
         answer = _send(session, "PUT", url, token, wanted | {"client_id": platform.client_id})
@@ -180,7 +186,8 @@ def invite(hub: Hub, invitation: Invitation, *, by: str) -> str:
             conn, who=by, action="platform.invite", object=f"platform:{invitation.name}", now=hub.clock(),
             new_id=hub.new_id,
         )  # fmt: skip
-    value = [str(hub.new_id()), by, invitation.name, invitation.internal]
+    registry.check_title(invitation.title)
+    value = [str(hub.new_id()), by, invitation.name, invitation.internal, invitation.title]
     token = hub.keyring.sign(_PURPOSE, value, hub.clock() + LIFE)
     return f"{hub.base_url}/lti/tool/register?{urlencode({'invitation': token})}"
 
@@ -189,20 +196,21 @@ def accept(hub: Hub, invitation: str, start: Start) -> Platform:
     """An LMS has opened an invitation: register, switched off. What failed may be tried again with the same one."""
     value = hub.keyring.verify(_PURPOSE, invitation, hub.clock())
     if value is None:
-        detail = "This invitation is changed or over."
-        raise HubError("invitation", detail, action="Ask the administrator of the hub for another one.")
-    token_id, by, name, internal = value
+        detail = _("This invitation is changed or over.")
+        raise HubError("invitation", detail, action=_("Ask the administrator of the hub for another one."))
+    token_id, by, name, internal, title = value
     with hub.db.read() as conn:
         if conn.execute(sa.select(used_tokens.c.id).where(used_tokens.c.id == _used_id(token_id))).first():
             raise _used()
-    made = register(hub, name, start, by=by, internal=internal, is_pending=True)
+    made = register(hub, name, start, by=by, internal=internal, is_pending=True, title=title)
     row = {"id": _used_id(token_id), "expires": hub.clock() + LIFE}
     hub.db.run(lambda conn: insert_missing(conn, used_tokens, [row]))
     return made
 
 
 def _used() -> HubError:
-    return HubError("invitation", "This invitation has been used.", action="Ask for another one.")
+    action = _("Ask the administrator of the hub for another one.")
+    return HubError("invitation", _("This invitation has been used."), action=action)
 
 
 def _used_id(token_id: str) -> bytes:
@@ -211,7 +219,9 @@ def _used_id(token_id: str) -> bytes:
 
 # What the LMS says -----------------------------------------------------------------------------------------------
 
-_AGAIN = "Begin the registration again on the LMS."
+
+def _again() -> str:
+    return str(_("Begin the registration again on the LMS."))
 
 
 @contextmanager
@@ -225,17 +235,17 @@ def _asking() -> Iterator[None]:
 def _offer(said: Any, start: Start, *, internal: bool) -> Mapping[str, Any]:
     """The LMS's configuration, fit to be used (section 3.4)."""
     if not isinstance(said, dict):
-        raise _unfit("it is no JSON object")
+        raise _unfit(_("it is no JSON object"))
     issuer = said.get("issuer")
     if not is_id(issuer):
-        raise _unfit("it names no issuer")
+        raise _unfit(_("it names no issuer"))
     # Y06: else anybody could offer a configuration in another's name.
     if _hostname(str(issuer)) != _hostname(start.configuration_url):
-        raise _unfit(f"its issuer {issuer!r} is at another host than the configuration itself")
+        raise _unfit(_("its issuer %(issuer)s is at another host than the configuration itself", issuer=issuer))
     for name in ("authorization_endpoint", "token_endpoint", "jwks_uri", "registration_endpoint"):
         value = said.get(name)
         if not isinstance(value, str):
-            raise _unfit(f"it has no {name}")
+            raise _unfit(_("it has no %(name)s", name=name))
         door.check_url(name, value, internal=internal)
     for name, needed in (
         ("token_endpoint_auth_methods_supported", "private_key_jwt"),
@@ -244,7 +254,7 @@ def _offer(said: Any, start: Start, *, internal: bool) -> Mapping[str, Any]:
     ):
         listed = said.get(name)
         if isinstance(listed, list) and needed not in listed:
-            raise _unfit(f"{name} lacks {needed}")
+            raise _unfit(_("%(name)s lacks %(needed)s", name=name, needed=needed))
     return said
 
 
@@ -254,7 +264,7 @@ def _read_answer(
     """The platform that the LMS's answer makes (section 3.6)."""
     client_id = answer.get("client_id")
     if not is_id(client_id):
-        raise HubError("client_id", "The LMS registered the hub without a client_id.", action=_AGAIN)
+        raise HubError("client_id", _("The LMS registered the hub without a client_id."), action=_again())
     deployment = _deployment(answer)
     url = answer.get("registration_client_uri")
     # The token goes there again: only to where it went before.
@@ -286,14 +296,13 @@ def _send(session: requests.Session, method: str, url: str, token: str, body: An
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
     said = parse(require_ok(session.request(method, url, json=body, headers=headers)))
     if not isinstance(said, dict):
-        raise _unfit("its answer to the registration is no JSON object")
+        raise _unfit(_("its answer to the registration is no JSON object"))
     return said
 
 
 def _unfit(why: str) -> HubError:
-    return HubError(
-        "configuration", f"The LMS's configuration cannot be used: {why}.", action="Tell its administrator."
-    )
+    detail = _("The LMS’s configuration cannot be used: %(why)s.", why=why)
+    return HubError("configuration", detail, action=_("Tell its administrator."))
 
 
 def _hostname(url: str) -> str:

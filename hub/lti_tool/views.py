@@ -28,7 +28,7 @@ from hub.lti_tool.platforms import Platform
 from hub.operations import outcomes
 from hub.people import learners
 from hub.runtime import Hub, current
-from hub.web import layout
+from hub.web import admin_forms, layout
 
 log = structlog.get_logger()
 
@@ -99,9 +99,20 @@ def register() -> flask.typing.ResponseReturnValue:
     if not limits.allow(hub, "tool-register", address, most=REGISTRATIONS, seconds=60):
         raise HubError("slow_down", _("Too many registrations from this address. Try again in a minute."), status=429)
     start = registering.Start(given.get("openid_configuration", ""), given.get("registration_token", ""))
-    made = registering.accept(hub, given.get("invitation", ""), start)
+    try:
+        made = registering.accept(hub, given.get("invitation", ""), start)
+    except HubError as refusal:
+        raise _in_words(refusal) from refusal
     log.info("registered_as_tool", platform=made.name)
     return for_platform(made, "lti_tool/registered.html")
+
+
+def _in_words(refusal: HubError) -> HubError:
+    """What the LMS's administrator reads of a refusal that is about an address, or about a call of her LMS."""
+    known = admin_forms.registration_problems()
+    if layout.language() == "en" or refusal.code not in known:
+        return refusal
+    return HubError(refusal.code, known[refusal.code], status=refusal.status)
 
 
 def connect() -> flask.typing.ResponseReturnValue:

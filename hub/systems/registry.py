@@ -201,7 +201,7 @@ def add_connector(
 ) -> Connector:
     """A new system. Addresses among its ``settings`` are checked by whoever knows the kind (`door.check_url`)."""
     door.check_name("connector", name)
-    title = _checked_title(title)
+    title = check_title(title)
     check_kind(kind)
     if vocabulary not in VOCABULARIES:
         raise door.wrong("unknown_vocabulary", f"There is no vocabulary {vocabulary!r}.", door.one_of(VOCABULARIES))
@@ -259,7 +259,7 @@ def update_connector(
 
 def set_title(conn: sa.Connection, hub: Hub, connector: Connector, title: str, *, by: str) -> Connector:
     """Give a system another title; an empty one takes it away, and its name is shown again."""
-    title = _checked_title(title)
+    title = check_title(title)
     if title == connector.title:
         return connector
     conn.execute(sa.update(connectors).where(connectors.c.id == connector.id).values(title=title or None))
@@ -269,7 +269,7 @@ def set_title(conn: sa.Connection, hub: Hub, connector: Connector, title: str, *
     return replace(connector, title=title)
 
 
-def _checked_title(title: str) -> str:
+def check_title(title: str) -> str:
     """The title without the spaces around it; one that cannot be shown in a line is refused."""
     title = title.strip()
     if len(title) > _LONGEST_TITLE:

@@ -223,7 +223,11 @@ def send_invitation() -> ResponseReturnValue:
     wanted = admin_forms.read_invitation(form)
     if not form.problems:
         invitation = registering.Invitation(
-            wanted.name, deployments=wanted.deployments, names=wanted.names, internal=wanted.internal
+            wanted.name,
+            deployments=wanted.deployments,
+            names=wanted.names,
+            internal=wanted.internal,
+            title=wanted.title,
         )
         try:
             address = registering.invite(hub, invitation, wanted.url, by=by())

@@ -16,6 +16,7 @@ from flask_babel import gettext as _
 
 from hub.errors import HubError
 from hub.systems import door
+from hub.web import words
 
 #: The kinds that the wizard can connect, in the order in which it offers them.
 KINDS = ("lti", "xapi-push", "xapi-pull", "csv")
@@ -58,6 +59,7 @@ class Invitation:
     url: str
     deployments: tuple[str, ...]
     names: bool
+    title: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,13 @@ def registry_problems() -> dict[str, str]:
     }
 
 
+def registration_problems() -> dict[str, str]:
+    """What fails when two systems register each other: an address, a name, a call. What `hub.lti_tool.registering` says
+    itself is in the reader's language already."""
+    calls = {code: said for code, said in words.connection_reasons().items() if code != "client_id"}
+    return calls | registry_problems() | address_problems()
+
+
 def read_tool(form: Reading, vocabularies: tuple[str, ...]) -> Tool:
     """The form of an LTI 1.3 tool."""
     jwks_url, public_key = form.address("jwks_url", required=False), form.text("public_key") or None
@@ -279,6 +288,7 @@ def read_invitation(form: Reading) -> Invitation:
         url=form.address("url") or "",
         deployments=form.lines("deployments") or ("default",),
         names=form.ticked("names"),
+        title=form.text("title"),
     )
 
 

@@ -25,6 +25,9 @@ from hub.web.admin import LIMIT, guard
 from mappings.course import REPEATS, Problem
 from mappings.policy import PROOFS, SCOPES, Policy
 
+#: Drafts that the page of a deployment shows; the others are on a page of their own.
+FIRST = 10
+
 pages = flask.Blueprint("picking", __name__, url_prefix="/admin")
 
 
@@ -61,7 +64,7 @@ def deployment(name: str, tool: str, number: int) -> ResponseReturnValue:
     with hub.db.read() as conn:
         place = _place(conn, name, tool, number)
         given = _courses_of(conn, hub, place)
-        waiting = drafts.page(conn, limit=LIMIT, deployment=number)
+        waiting = drafts.page(conn, limit=FIRST + 1, deployment=number)
     headers.allow_form_action(place.tool.login_url)
     after = flask.request.args.get("after", 0, int)
     shown = [each for each in given if each.id > after]
@@ -71,7 +74,8 @@ def deployment(name: str, tool: str, number: int) -> ResponseReturnValue:
         courses=shown[:LIMIT],
         next_after=shown[LIMIT - 1].id if len(shown) > LIMIT else None,
         is_first=not after,
-        waiting=waiting,
+        waiting=waiting[:FIRST],
+        has_more_waiting=len(waiting) > FIRST,
     )
 
 
@@ -145,18 +149,19 @@ class Waiting:
 @pages.get("/courses/drafts", endpoint="drafts")
 @guard
 def list_drafts() -> ResponseReturnValue:
-    """What was picked and waits; the oldest first."""
+    """What was picked and waits, everywhere or of one deployment; the oldest first."""
     hub, after = current(), flask.request.args.get("after", 0, int)
-    undone = flask.request.args.get("discarded", 0, int)
+    undone, deployment = (flask.request.args.get(name, 0, int) for name in ("discarded", "deployment"))
     with hub.db.read() as conn:
-        found = drafts.page(conn, limit=LIMIT + 1, after=after)
-        places = _places(conn, {each.deployment for each in found})
+        found = drafts.page(conn, limit=LIMIT + 1, after=after, deployment=deployment or None)
+        places = _places(conn, {each.deployment for each in found} | ({deployment} if deployment else set()))
         discarded = drafts.find(conn, undone) if undone else None
     return flask.render_template(
         "admin/drafts.html",
         waiting=[Waiting(each, places[each.deployment]) for each in found[:LIMIT] if each.deployment in places],
         next_after=found[LIMIT - 1].id if len(found) > LIMIT else None,
         is_first=not after,
+        only=places.get(deployment),
         discarded=discarded if discarded and discarded.state == drafts.DISCARDED else None,
     )
 

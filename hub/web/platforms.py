@@ -48,7 +48,7 @@ def add() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     form = Reading(flask.request.form)
     how = form.choice("how", (ASK, INVITE, HAND))
-    name, internal = form.name(), form.ticked("internal")
+    name, internal, title = form.name(), form.ticked("internal"), form.text("title")
     wanted = _read_by_hand(form, name, internal=internal) if how == HAND else None
     url = form.required("url") if how == ASK else ""
     if form.problems:
@@ -56,19 +56,27 @@ def create() -> ResponseReturnValue:
     hub = current()
     try:
         if how == INVITE:
-            address = registering.invite(hub, registering.Invitation(name, internal), by=by())
+            address = registering.invite(hub, registering.Invitation(name, internal, title), by=by())
             return flask.render_template(
                 "admin/invited_platform.html", name=name, address=address, days=registering.LIFE.days
             )
         if wanted is not None:
-            made = hub.db.run(lambda conn: platforms.add(conn, hub, wanted, by=by()))
+            made = hub.db.run(lambda conn: _add(conn, hub, wanted, title))
         else:
-            made = registering.register(hub, name, registering.read_start(url), by=by(), internal=internal)
+            start = registering.read_start(url)
+            made = registering.register(hub, name, start, by=by(), internal=internal, title=title)
     except HubError as refusal:
         _show(form, refusal, how)
         return _add_form(form)
     flask.flash(_("%(name)s is connected. Test the connection.", name=made.name), "success")
     return flask.redirect(flask.url_for("admin.system", name=made.name), 303)
+
+
+def _add(conn: sa.Connection, hub: Hub, wanted: NewPlatform, title: str) -> Platform:
+    made = platforms.add(conn, hub, wanted, by=by())
+    if title:
+        registry.set_title(conn, hub, registry.get_connector(conn, made.connector), title, by=by())
+    return made
 
 
 def _read_by_hand(form: Reading, name: str, *, internal: bool) -> NewPlatform:
@@ -90,8 +98,9 @@ def _read_by_hand(form: Reading, name: str, *, internal: bool) -> NewPlatform:
 
 def _show(form: Reading, refusal: HubError, how: str) -> None:
     """What was refused, beside the field that it is about."""
-    said = admin_forms.registry_problems() | admin_forms.address_problems()
-    field = "name" if refusal.code in ("name", "name_taken") else "url" if how == ASK else "form"
+    said = admin_forms.registration_problems()
+    own = {"name_taken": "name", "name": "name", "title": "title"}
+    field = own.get(refusal.code, "url" if how == ASK else "form")
     form.refuse(field, said.get(refusal.code, str(refusal)))
 
 

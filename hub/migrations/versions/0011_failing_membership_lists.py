@@ -1,4 +1,4 @@
-"""How often a membership list could not be read, one time after the other.
+"""How often a membership list could not be read, one time after the other, and the drafts of one deployment, by page.
 
 Revision: 0011, after 0010
 """
@@ -16,3 +16,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("platform_contexts", sa.Column("failures", sa.SmallInteger(), nullable=True))
+    op.create_index("ix_drafts_deployment_state", "drafts", ["deployment", "state", "id"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from werkzeug.test import TestResponse
 from hub.lti import drafts
 from hub.lti.drafts import Draft
 from hub.systems import registry
+from hub.web import picking
 from ltitest import BASE, CLAIM, Page, ToolSide, World
 
 DL = "https://purl.imsglobal.org/spec/lti-dl/claim/"
@@ -433,6 +435,30 @@ def test_a_draft_is_discarded_and_comes_back(picker: Picker) -> None:
     picker.admin.post(f"/admin/courses/drafts/{draft.id}/discard", data=token)
     open_picker(picker.world, picker.admin).answer(item(1))
     assert len(picker.drafts()) == 1
+
+
+def test_many_drafts_are_read_page_by_page_those_of_one_deployment_too(
+    world: World, picker: Picker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picking, "LIMIT", 12)
+    picker.answer(*(item(number) for number in range(25)))
+    other = open_picker(world, picker.admin, 1)
+    other.answer(item(99))
+    number = deployment_number(world, picker.tool, 0)
+    here = f"/admin/systems/lan/tools/lan/deployments/{number}"
+
+    first = picker.admin.get(here).text
+    assert len(set(re.findall(r"/admin/courses/drafts/(\d+)", first))) == picking.FIRST
+    assert f"/admin/courses/drafts?deployment={number}" in first
+    seen: list[str] = []
+    url = f"/admin/courses/drafts?deployment={number}"
+    while url:
+        page = html.unescape(picker.admin.get(url).text)
+        seen += dict.fromkeys(re.findall(r'/admin/courses/drafts/(\d+)"', page))
+        url = next(iter(re.findall(r'href="([^"]*)" rel="next"', page)), "")
+
+    assert len(seen) == len(set(seen)) == 25
+    assert "Kursus 99" in picker.admin.get("/admin/courses/drafts?after=25").text
 
 
 def test_a_tool_without_a_picker_or_switched_off_says_so(world: World) -> None:

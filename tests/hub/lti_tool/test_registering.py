@@ -21,6 +21,7 @@ from hub.lti_tool import platforms, registering
 from hub.lti_tool.platforms import Platform
 from hub.lti_tool.registering import TOOL_CONFIGURATION, Invitation, Start
 from hub.runtime import Hub
+from hub.systems import registry
 from platformtest import BASE
 from wkmbtest.hubs import Clock
 
@@ -150,6 +151,17 @@ def test_an_address_that_the_lms_would_open_us_with_is_read_too() -> None:
     assert own == Start("https://lms.example/c?x=1", "t")
 
 
+UNFIT: dict[str, dict[str, Any]] = {
+    "another issuer": {"issuer": "https://evil.example"},
+    "no issuer": {"issuer": None},
+    "no registration": {"registration_endpoint": None},
+    "an endpoint that is none": {"token_endpoint": "file:///etc/passwd"},
+    "link-local": {"jwks_uri": "http://169.254.169.254/keys"},
+    "another way to sign in": {"token_endpoint_auth_methods_supported": ["client_secret_basic"]},
+    "another algorithm": {"id_token_signing_alg_values_supported": ["HS256"]},
+}
+
+
 # Invitations -----------------------------------------------------------------------------------------------------
 
 
@@ -164,7 +176,7 @@ def open_invitation(browser: FlaskClient, url: str, site: Site, **changed: str) 
 
 
 def test_an_invited_lms_arrives_switched_off(hub: Hub, browser: FlaskClient, site: Site) -> None:
-    url = registering.invite(hub, Invitation("moodle", internal=True), by="ani")
+    url = registering.invite(hub, Invitation("moodle", internal=True, title="Kampus Merdeka"), by="ani")
 
     page = open_invitation(browser, url, site)
 
@@ -173,6 +185,7 @@ def test_an_invited_lms_arrives_switched_off(hub: Hub, browser: FlaskClient, sit
     assert site.moved(MOODLE) in page.headers["Content-Security-Policy"], "the LMS may frame it"
     with hub.db.read() as conn:
         assert platforms.named(conn, "moodle").disabled
+        assert registry.named_connector(conn, "moodle").shown == "Kampus Merdeka"
     again = open_invitation(browser, url, site)
     assert again.status_code == 400, "an invitation registers one LMS"
     assert len(site.calls) == 1
@@ -181,7 +194,9 @@ def test_an_invited_lms_arrives_switched_off(hub: Hub, browser: FlaskClient, sit
 def test_what_failed_may_be_tried_again_with_the_same_invitation(hub: Hub, browser: FlaskClient, site: Site) -> None:
     url = registering.invite(hub, Invitation("moodle", internal=True), by="ani")
     site.status = 503
-    assert open_invitation(browser, url, site).status_code == 400
+    refused = open_invitation(browser, url, site)
+    assert refused.status_code == 400
+    assert "Sistem itu sibuk atau mati" in refused.text or "sibuk" in refused.text
 
     site.status = 200
 
@@ -201,6 +216,25 @@ def test_nobody_registers_without_an_invitation(
     assert site.calls == []
 
 
+@pytest.mark.parametrize(
+    ("case", "says"),
+    [
+        ("no registration", "Konfigurasi LMS tidak dapat dipakai: registration_endpoint tidak ada."),
+        ("another issuer", "issuer https://evil.example berada di host lain"),
+        ("link-local", "hanya berlaku"),
+    ],
+)
+def test_an_lms_reads_in_indonesian_what_is_wrong_with_it(
+    hub: Hub, browser: FlaskClient, site: Site, case: str, says: str
+) -> None:
+    site.changed = UNFIT[case]
+
+    page = open_invitation(browser, registering.invite(hub, Invitation("moodle", internal=True), by="ani"), site)
+
+    assert page.status_code == 400
+    assert says in page.text
+
+
 def test_an_invited_lms_leads_to_no_private_address(hub: Hub, browser: FlaskClient, site: Site) -> None:
     url = registering.invite(hub, Invitation("moodle"), by="ani")
 
@@ -210,16 +244,6 @@ def test_an_invited_lms_leads_to_no_private_address(hub: Hub, browser: FlaskClie
 
 
 # What is refused -------------------------------------------------------------------------------------------------
-
-UNFIT: dict[str, dict[str, Any]] = {
-    "another issuer": {"issuer": "https://evil.example"},
-    "no issuer": {"issuer": None},
-    "no registration": {"registration_endpoint": None},
-    "an endpoint that is none": {"token_endpoint": "file:///etc/passwd"},
-    "link-local": {"jwks_uri": "http://169.254.169.254/keys"},
-    "another way to sign in": {"token_endpoint_auth_methods_supported": ["client_secret_basic"]},
-    "another algorithm": {"id_token_signing_alg_values_supported": ["HS256"]},
-}
 
 
 @pytest.mark.parametrize("case", UNFIT)
