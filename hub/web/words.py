@@ -499,7 +499,7 @@ def actions() -> dict[str, str]:
 #: What stands before the name of what somebody changed, in the journal.
 _THINGS = frozenset(
     {"connector", "tool", "deployment", "credential", "policy", "account", "learner", "identity", "key", "file",
-     "provider", "course", "platform"}
+     "provider", "course", "platform", "transcript"}
 )  # fmt: skip
 
 
