@@ -255,14 +255,16 @@ def entry(entry_id: str) -> flask.typing.ResponseReturnValue:
         policy = hub.policies.named(conn, found.policy)
         reversal = ledger.find_reversal(conn, found) if found.is_reversed else None
         original = ledger.get(conn, found.reverses) if found.reverses else None
-        titles = institutions.by_number(conn)
-        proofs = [_proof(conn, UUID(each), titles) for each in found.evidence]
+        systems = institutions.by_number(conn)
+        titles = institutions.by_name(conn)
+        proofs = [_proof(conn, UUID(each), systems) for each in found.evidence]
     return flask.render_template(
         "employee/entry.html",
         hour=overview.Hour(found, courses.by_iri.get(found.course)),
         policy=policy,
         reversal=reversal,
         original=original,
+        titles=titles,
         proofs=[proof for proof in proofs if proof],
         texts=texts,
     )

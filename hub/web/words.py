@@ -102,9 +102,10 @@ def duration(text: str) -> str:
     return str(_("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes))
 
 
-def names(text: str) -> str:
-    """A list with ``;`` between its members; the hub's own name in words."""
-    return ", ".join(_("this hub") if name == "hub" else name for name in text.split(";"))
+def names(text: str, titles: Mapping[str, str] | None = None) -> str:
+    """A list with ``;`` between its members, by the ``titles`` that they have; the hub's own name in words."""
+    shown = {"hub": _("this hub")} | dict(titles or {})
+    return ", ".join(shown.get(name, name) for name in text.split(";"))
 
 
 # The steps of a recognition --------------------------------------------------------------------------------
@@ -173,8 +174,10 @@ def check_title(step: Step) -> str:
     return checks().get(step.code, step.code)
 
 
-def check_found(step: Step) -> str:
-    """What was found there, with its unit and day."""
+def check_found(step: Step, titles: Mapping[str, str] | None = None) -> str:
+    """What was found there, with its unit and day; who reported by the ``titles`` of institutions, where given."""
+    if step.code == "source":
+        return names(step.value, titles)
     if step.code not in _FOUND:
         return step.value
     found = _FOUND[step.code](step.value)
@@ -183,10 +186,12 @@ def check_found(step: Step) -> str:
     return f"{found} · {step.subject}" if step.subject else found
 
 
-def check_against(step: Step) -> str:
+def check_against(step: Step, titles: Mapping[str, str] | None = None) -> str:
     """What it was held against; empty where the step has no threshold."""
     if not step.threshold:
         return ""
+    if step.code == "source":
+        return names(step.threshold, titles)
     return _AGAINST[step.code](step.threshold) if step.code in _AGAINST else step.threshold
 
 
@@ -210,7 +215,6 @@ def _period(text: str) -> str:
 
 
 _FOUND: Mapping[str, Callable[[str], str]] = {
-    "source": names,
     "completed": day,
     "passed": _day_or_share,
     "score": share,
@@ -232,7 +236,6 @@ _FOUND: Mapping[str, Callable[[str], str]] = {
 }
 
 _AGAINST: Mapping[str, Callable[[str], str]] = {
-    "source": names,
     "passed": lambda text: _("at least %(score)s", score=share(text)),
     "score": lambda text: _("at least %(score)s", score=share(text)),
     "valid_days": days,

@@ -71,6 +71,16 @@ def test_every_step_of_an_hour_can_be_told(code):
     assert "%(" not in words.check_sentence(step)
 
 
+def test_who_reported_goes_by_the_titles_of_institutions(language):
+    step = Check("source", "met", "lms;hub", "lms")
+
+    found = words.check_found(step, {"lms": "Balai Contoh"})
+
+    assert found == {"en": "Balai Contoh, this hub", "id": "Balai Contoh, hub ini"}[language]
+    assert words.check_against(step, {"lms": "Balai Contoh"}) == "Balai Contoh"
+    assert words.check_found(step).startswith("lms, ")
+
+
 def test_a_value_that_did_not_come_shows_and_breaks_no_page():
     assert "?" in words.reason("voided", {})
 
