@@ -126,6 +126,8 @@ class Database:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._loose: list[Connection] = []
+        self._idle: list[Connection] = []
+        self._one: Connection | None = None
         # Threads of one process take turns here, in which nobody sleeps; SQLite's own way of waiting for its one
         # write lock is to sleep ever longer, which is left to other processes.
         self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
@@ -140,7 +142,6 @@ class Database:
         self._together = Together(self.write)
         self._snapshots = self._reader.execution_options(wkmb_begin="snapshot")
         self._singles = self._reader.execution_options(wkmb_begin="nothing")
-        self._changes = self._writer.execution_options(wkmb_begin="nothing")
 
     @property
     def engine(self) -> Engine:
@@ -164,8 +165,24 @@ class Database:
 
         It saves the ways to the database at which a transaction begins and ends.
         """
-        with self._singles.begin() as conn:
+        if not self.is_sqlite:
+            with self._singles.begin() as conn:
+                yield conn
+            return
+        # Those of an SQLite file stay open: taking one from the pool and giving it back costs more than to ask.
+        conn = self._take_idle()
+        try:
             yield conn
+        finally:
+            if conn.in_transaction():
+                conn.rollback()
+            self._idle.append(conn)
+
+    def _take_idle(self) -> Connection:
+        try:
+            return self._idle.pop()  # The last one that was used, of which most is in the processor's caches.
+        except IndexError:
+            return self._singles.connect()
 
     def first(self, query: Precompiled, **given: Any) -> Any | None:
         """The first row of one query, by one way to the database and back."""
@@ -175,8 +192,20 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that commits when the block ends and rolls back when it raises."""
-        with self._turn, self._writer.begin() as conn:
+        with self._turn, self._begin() as conn:
             yield conn
+
+    @contextmanager
+    def _begin(self) -> Iterator[Connection]:
+        if not self.is_sqlite:
+            with self._writer.begin() as conn:
+                yield conn
+            return
+        # One writes at a time, so that one connection is enough.
+        if self._one is None or self._one.closed:
+            self._one = self._writer.connect()
+        with self._one.begin():
+            yield self._one
 
     def connect_loosely(self) -> Connection:
         """A connection of the caller's own on which every statement commits at once, without waiting for the disk.
@@ -232,12 +261,12 @@ class Database:
             return work(conn)
 
     def run_single(self, work: Callable[[Connection], T]) -> T:
-        """`run`, for work that is one statement: it commits by itself, without the ways at which a transaction begins
-        and ends."""
-        return _repeated(lambda: self._run_single(work))
+        """`run`, for work that is one statement: it commits by itself, without the ways to the database at which a
+        transaction begins and ends. On SQLite there are none."""
+        return self.run(work) if self.is_sqlite else _repeated(lambda: self._run_single(work))
 
     def _run_single(self, work: Callable[[Connection], T]) -> T:
-        with self._turn, self._changes.begin() as conn:
+        with self._singles.begin() as conn:
             return work(conn)
 
     def first_value(self, conn: Connection, query: str) -> Any:
@@ -252,6 +281,10 @@ class Database:
         """Give every connection back to the system."""
         while self._loose:
             self._loose.pop().close()
+        while self._idle:
+            self._idle.pop().close()
+        if self._one is not None:
+            self._one.close()
         self._writer.dispose()
         self._reader.dispose()
 

@@ -66,8 +66,9 @@ class Login:
     def __init__(self, signing_keys: SigningKeys) -> None:
         self._keys = signing_keys
         self._version = version("wkmb-hub")
-        #: Contexts whose coupled line item is there: it is never deleted, so it need not be made at each launch.
-        self._coupled: set[Context] = set()
+        #: The coupled line items that are there, by their contexts: none is ever deleted, so none need be made at each
+        #: launch.
+        self._coupled: dict[Context, str] = {}
 
     def authenticate(self) -> flask.Response:
         """``/lti/platform/auth``, GET and POST."""
@@ -127,7 +128,9 @@ class Login:
         if not run(lambda conn: self._grant(conn, hub, tool, launch, course, secret)):
             used = Refusal("lti_message_hint", "invalid_request", "lti_message_hint has been used.")
             return _error(request, tool, used)
-        self._coupled.add(launch.context)
+        lineitem = self._coupled.get(launch.context)
+        if lineitem is None:
+            lineitem = self._coupled[launch.context] = lineitems.coupled_url(hub, launch.context)
         message = idtoken.Message(
             issuer=hub.base_url,
             client_id=tool.client_id,
@@ -136,7 +139,7 @@ class Login:
             now=hub.clock(),
             launch=launch,
             course=course,
-            lineitem=lineitems.coupled_url(hub, launch.context),
+            lineitem=lineitem,
             fetch_url=launches.fetch_url(hub, launch, secret),
             person=seen.person if deployment.tells_names(tool) else None,
             version=self._version,
