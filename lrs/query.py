@@ -26,6 +26,7 @@ from lrs.tables import FREQUENT, attachments, slot, statement_ids, statement_ind
 _AT = statements.c
 _NAMES = ("id", "actor_key", "seq", "codec", "payload", "owner", "origin", "voided_by")
 _COLUMNS: tuple[sa.ColumnElement[Any], ...] = tuple(_AT[name] for name in _NAMES)
+_LISTED = _COLUMNS[:-1]  # What is on a list is not voided.
 _BY_ID = Precompiled(
     sa.select(*_COLUMNS)
     .join_from(
@@ -92,7 +93,7 @@ class Page:
 def get(conn: sa.Connection, statement_id: UUID) -> Stored | None:
     """The statement with this id, voided or not (``voided_by`` says it)."""
     row = _BY_ID.first(conn, wanted=statement_id)
-    return None if row is None else _stored(row, payloads.reader(conn))
+    return None if row is None else _stored(row, payloads.reader(conn), row.voided_by)
 
 
 def find(
@@ -117,7 +118,7 @@ def find(
         rows = page_query.all(conn, **asked.keys, **_bounds(low, high), limit=wanted)
         for row in rows:
             if row.seq not in found:
-                found[row.seq] = _stored(row, read)
+                found[row.seq] = _stored(row, read, None)
         if len(rows) < wanted:
             break
         # Rows that only repeat a statement (found in two ways) leave room on the page.
@@ -146,7 +147,7 @@ def of_actors(
     read = payloads.reader(conn)
     for part in parts:
         for row in conn.execute(query.where(at.actor_key.in_(part)).limit(limit)).all():
-            yield _stored(row, read)
+            yield _stored(row, read, row.voided_by)
 
 
 def actors_about(conn: sa.Connection, activities: Iterable[str], *, extra: Iterable[str] = ()) -> set[int]:
@@ -188,8 +189,8 @@ def measure_attachments(conn: sa.Connection, sha2s: Iterable[str]) -> dict[str, 
     return {bytes(row.sha2).hex(): row.bytes for row in conn.execute(query.where(attachments.c.sha2.in_(wanted)))}
 
 
-def _stored(row: Any, read: Callable[[Any], bytes]) -> Stored:
-    return Stored(row.id, row.actor_key, row.seq, read(row), row.owner, row.origin, row.voided_by)
+def _stored(row: Any, read: Callable[[Any], bytes], voided_by: UUID | None) -> Stored:
+    return Stored(row.id, row.actor_key, row.seq, read(row), row.owner, row.origin, voided_by)
 
 
 def _range(query: StatementQuery, after: int | None, below: datetime | None) -> tuple[int, int]:
@@ -292,11 +293,11 @@ def _page_query(shape: _Shape) -> Precompiled:
 def _parts(shape: _Shape) -> Iterator[sa.Select[Any]]:
     """The queries that together are the list: one for each range that is walked."""
     if not shape.filters:
-        yield _ordered(_own(shape, sa.select(*_COLUMNS).where(_AT.voided_by.is_(None))), _AT.seq, shape)
+        yield _ordered(_own(shape, sa.select(*_LISTED).where(_AT.voided_by.is_(None))), _AT.seq, shape)
         return
     (name, with_related), *others = shape.filters
     for column, parameter in _places(name, with_related):
-        part = sa.select(*_COLUMNS).where(_AT[column] == parameter, *_holds_itself(others, beside=column))
+        part = sa.select(*_LISTED).where(_AT[column] == parameter, *_holds_itself(others, beside=column))
         if column == "actor_key":
             part = part.where(_AT.verb_key.is_not(None))  # Not voided.
         yield _ordered(_own(shape, part), _AT.seq, shape, by_slot=column in FREQUENT)
@@ -381,7 +382,7 @@ def _through_index(shape: _Shape, dim: sa.BindParameter[int], others: list[tuple
         keys = keys.where(sa.exists(sa.select(sa.literal(1)).select_from(statements).where(here, *always)))
     first = _ordered(keys, found.seq, shape).subquery()
     here = sa.and_(_AT.actor_key == first.c.actor_key, _AT.seq == first.c.seq)
-    part = sa.select(*_COLUMNS).join_from(first, statements, here)
+    part = sa.select(*_LISTED).join_from(first, statements, here)
     return part.order_by(_AT.seq if shape.ascending else _AT.seq.desc())
 
 

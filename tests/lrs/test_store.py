@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -313,6 +314,56 @@ def test_more_neither_repeats_nor_skips_while_others_write(lrs: Store) -> None:
             break
 
     assert found == [each["id"] for each in reversed(before)]
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"verb": VERBS + "completed"},
+        {"authority": agents.identifier(WRITER.authority)},
+        {"activity": COURSE, "verb": VERBS + "completed"},
+        *({"activity": f"{COURSE}/{role}", "related_activities": True} for role in ("parent", "grouping", "category")),
+        {"agent": agents.identifier(WRITER.authority), "related_agents": True},
+    ],
+    ids=lambda filters: "+".join(filters),
+)
+def test_more_walks_through_what_was_stored_at_once_and_after_pauses(
+    lrs: Store, filters: dict[str, Any], ascending: bool
+) -> None:
+    """Some keys are indexed by quarters of a second, within which a page may end."""
+    moment = datetime(2026, 1, 31, 8, tzinfo=UTC)
+    context = {"contextActivities": {role: [{"id": f"{COURSE}/{role}"}] for role in ("parent", "grouping", "category")}}
+    batches = [[statement(context=context) for _ in range(count)] for count in (3, 1, 4, 2)]
+    for milliseconds, batch in zip((0, 100, 300, 1000), batches, strict=True):
+        lrs.clock = _clock(moment + timedelta(milliseconds=milliseconds))
+        lrs.save(*batch)
+    found, after = [], None
+
+    with lrs.db.read() as conn:
+        while page := query.find(conn, query.StatementQuery(**filters, ascending=ascending), limit=2, after=after):
+            found += [str(each.id) for each in page.statements]
+            after = page.next_after
+            if after is None:
+                break
+
+    stored = [each["id"] for batch in batches for each in batch]
+    assert found == (stored if ascending else stored[::-1])
+
+
+def test_a_text_that_names_its_own_id_elsewhere_comes_back_as_it_was(lrs: Store) -> None:
+    """The row says the id, and the stored text does not repeat it."""
+    small, capitals = str(uuid4()), str(uuid4()).upper()
+    for name in (small, capitals):
+        given = statement(id=name, result={"response": f"\u0001 of {name} or {name.upper()}"})
+        [prepared] = lrs.prepare(given)
+        saved = lrs.save(given)
+
+        found = lrs.get(name)
+
+        assert found is not None
+        assert found.payload == replace(prepared, seq=saved.new[0].seq).payload
+        assert orjson.loads(found.payload)["result"] == given["result"]
 
 
 def test_a_clock_that_goes_back_does_not_turn_the_order(lrs: Store) -> None:
