@@ -131,6 +131,8 @@ def _statement_lines(found: StatementExplained) -> list[str]:
     detail = "".join(f", {name}: {value}" for name, value in found.detail.items())
     who = f"{found.learner.name} ({found.learner.nip})" if found.learner else "nobody's"
     lines = [*_evidence_lines(found.evidence), f"whose: {who}", f"outcome: {found.code}{detail}"]
+    if found.refused_step is not None:
+        lines.append(f"as a step of the follow-up plan not taken: {found.refused_step}")
     if found.assessment is not None:
         lines.append(_assessment_line(found.assessment))
     return [*lines, *(f"entry {entry.id}: {jp_text(entry.centi_jp)} JP{_state(entry)}" for entry in found.entries)]
@@ -214,6 +216,7 @@ def _statement_value(found: StatementExplained) -> dict[str, Any]:
         "learner": {"nip": found.learner.nip, "name": found.learner.name} if found.learner else None,
         "outcome": found.code,
         "detail": dict(found.detail),
+        "refused_step": found.refused_step,
         "certification": _assessment_value(found.assessment) if found.assessment else None,
         "entries": [entry_value(entry) for entry in found.entries],
     }

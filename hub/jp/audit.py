@@ -173,7 +173,8 @@ class Assessment:
 @dataclass(frozen=True, slots=True)
 class StatementExplained:
     """A statement with what it came to. ``target``: what it voids, where it is a voiding one. ``assessment``: what it
-    says of a certification, where it is about one."""
+    says of a certification, where it is about one. ``refused_step``: why it is no step of a follow-up plan although it
+    says so, a code of `mappings.rtl.REFUSALS`."""
 
     evidence: Evidence
     actor: Identifier | None
@@ -183,6 +184,7 @@ class StatementExplained:
     entries: tuple[Entry, ...]
     target: UUID | None
     assessment: Assessment | None = None
+    refused_step: str | None = None
 
     @property
     def stored(self) -> Stored:
@@ -253,16 +255,26 @@ def explain_statement(conn: sa.Connection, hub: Hub, statement_id: UUID) -> Stat
     observed = recognition.observe(hub, stored, around)
     reading = observed.reading
     owner = identity.learner_of(conn, stored.actor_key)
+    hers = recognition.observations(conn, hub, owner, around) if owner and isinstance(reading, Fact) else []
     return StatementExplained(
         evidence=evidence,
         actor=identifier(_mapping(evidence.statement.get("actor"))),
         learner=learners.find(conn, owner) if owner else None,
         reading=reading,
-        outcome=_outcome(conn, hub, owner, reading, around) if owner and isinstance(reading, Fact) else None,
+        outcome=_outcome(conn, hub, hers, reading, around) if hers and isinstance(reading, Fact) else None,
         entries=_resting_on(conn, statement_id),
         target=_target(evidence.statement),
         assessment=_assessment(conn, hub, observed, around),
+        refused_step=_refused_step(hub, hers, reading) if isinstance(reading, Fact) else None,
     )
+
+
+def _refused_step(hub: Hub, hers: Sequence[Observed], fact: Fact) -> str | None:
+    """Why a step that a statement tells was not taken, in the plan that it is about."""
+    if not fact.kind.startswith("rtl_"):
+        return None
+    refused = undertakings.plan_of(hub, hers, fact.course).plan.refused
+    return next((each.reason for each in refused if each.step.statement == fact.statement), None)
 
 
 def _assessment(conn: sa.Connection, hub: Hub, each: Observed, around: Surroundings) -> Assessment | None:
@@ -292,9 +304,8 @@ def _assessor(conn: sa.Connection, told: Told) -> Learner | None:
     return _read(name, UUID, partial(learners.find, conn)) if name else None
 
 
-def _outcome(conn: sa.Connection, hub: Hub, learner: UUID, fact: Fact, around: Surroundings) -> Outcome:
+def _outcome(conn: sa.Connection, hub: Hub, observed: Sequence[Observed], fact: Fact, around: Surroundings) -> Outcome:
     """What the fact comes to among all of the learner's, under the policy of its year."""
-    observed = recognition.observations(conn, hub, learner, around)
     policy = hub.policies.active(conn, fact.at.astimezone(hub.settings.timezone).year)
     return outcome_of(recognition.evaluate_all(hub, policy, observed, around), fact)
 

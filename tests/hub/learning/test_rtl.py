@@ -282,3 +282,14 @@ def test_whose_identity_is_taken_away_has_no_plan_from_it(office: Office) -> Non
 
     assert office.state() is None
     assert office.duties() == []
+
+
+def test_a_step_that_was_not_taken_says_so_at_its_statement(office: Office) -> None:
+    handed_in, again = office.told("submitted", 1), office.told("submitted", 2)
+    office.world.receive(statement(), handed_in, again)
+    office.world.settle()
+
+    with office.world.db.read() as conn:
+        seen = [audit.explain_statement(conn, office.world.hub, UUID(said["id"])) for said in (handed_in, again)]
+
+    assert [each.refused_step for each in seen if each] == [None, "wrong_state"]
