@@ -20,8 +20,11 @@ from lrs.errors import Malformed
 #: Far above any real statement, far below what SQLite's and Python's own JSON readers take.
 MAX_DEPTH = 200
 
-# A string (with the colon that makes it a key), or a bracket. Everything between them is of no interest.
-_TOKEN = re.compile(rb'"([^"\\]*+(?:\\.[^"\\]*+)*+)"([ \t\r\n]*+:)?|[\[\]{}]', re.DOTALL)
+# A string (with the colon that makes it a key, and then the string that is its value, if one is), or a bracket.
+# Everything between them is of no interest.
+_TOKEN = re.compile(
+    rb""""([^"\\]*+(?:\\.[^"\\]*+)*+)"([ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")?)?|[\[\]{}]""", re.DOTALL
+)
 _SPLICED = frozenset((b"id", b"stored", b"timestamp", b"authority", b"version"))
 _CONTEXT_KINDS = frozenset((b"parent", b"grouping", b"category", b"other"))
 _QUOTE, _OPEN_OBJECT, _CLOSE_OBJECT = b'"{}'
@@ -130,13 +133,12 @@ def _scan(body: bytes, in_array: bool, what: str) -> tuple[list[Span], int]:
         at = token.start()
         kind = body[at]
         if kind == _QUOTE:
-            name, colon = token.groups()
+            name, colon, text = token.groups()
             if colon is not None:
                 count += 1
                 keys[depth] = name if b"\\" not in name else _unescaped(name)
-            elif depth == top and keys[depth] in _SPLICED:
-                spans[-1].members[keys[depth]] = (at, token.end())
-                keys[depth] = b""
+                if text is not None and depth == top and keys[depth] in _SPLICED:
+                    spans[-1].members[keys[depth]] = token.span(3)
         elif kind in _OPENING:
             if kind == _OPEN_OBJECT:
                 if depth == base:

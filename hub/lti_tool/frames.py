@@ -54,8 +54,10 @@ def remember(response: Response, platform: Platform) -> None:
 
 def secure(response: flask.Response) -> flask.Response:
     """Say who may frame this page, where somebody may. For ``after_app_request``."""
+    if response.mimetype != "text/html":
+        return response
     origin = flask.g.get("frame_ancestor") or _remembered()
-    if origin and response.mimetype == "text/html":
+    if origin:
         policy = response.headers.get("Content-Security-Policy", headers.content_security_policy())
         allowed = policy.replace("frame-ancestors 'self'", f"frame-ancestors 'self' {origin}")
         response.headers["Content-Security-Policy"] = allowed

@@ -157,13 +157,26 @@ def _version_of_answer(hub: Services) -> str:
 
 
 def _is_read() -> bool:
-    return flask.request.method in ("GET", "HEAD") or flask.request.args.get("method") in ("GET", "HEAD")
+    request = flask.request
+    return request.method in ("GET", "HEAD") or (
+        request.query_string != b"" and request.args.get("method") in ("GET", "HEAD")
+    )
+
+
+def _headers_of(environ: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of the request by their names in lower case (PEP 3333)."""
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
+    for name, key in (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH")):
+        headers.pop(name, None)
+        if environ.get(key):
+            headers[name] = environ[key]
+    return headers
 
 
 def _read_call(hub: Services, resource: str, through: datetime | None) -> Call:
     request = flask.request
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    parameters = parameters_of(request.args.items(multi=True))
+    headers = _headers_of(request.environ)
+    parameters = parameters_of(request.args.items(multi=True)) if request.query_string else {}
     body = b""
     if request.method in ("PUT", "POST"):
         # A chunked body that was cut off looks whole: it may not replace a document.
@@ -175,7 +188,8 @@ def _read_call(hub: Services, resource: str, through: datetime | None) -> Call:
     version = VERSIONS[-1] if given is None and resource == "about" else negotiate(given)
     if "method" in parameters and version.startswith("2") and given is not None:
         raise Malformed("xAPI 2.0 has no alternate request syntax: send the request itself, without ?method=")
-    return replace(call, version=version, method="GET" if call.method == "HEAD" else call.method)
+    method = "GET" if call.method == "HEAD" else call.method
+    return Call(method, call.headers, call.parameters, call.body, version, through)
 
 
 def _dispatch(hub: Services, resource: str, call: Call) -> flask.Response:
@@ -576,7 +590,7 @@ def _document_resource(open_context: Opener, *named_by: str) -> dict[str, Resour
         condition = _condition(call, required=required, required_for_new=not is_state and not call.is_2)
         content_type = call.headers.get("content-type", "application/octet-stream")
         _refuse_bad_json(call)
-        hub.db.run_together(
+        hub.db.run(
             lambda conn: documents.put_document(
                 conn,
                 context,
@@ -592,7 +606,7 @@ def _document_resource(open_context: Opener, *named_by: str) -> dict[str, Resour
     def post(hub: Services, call: Call, caller: Caller) -> flask.Response:
         context, name = _named(call, caller)
         content_type = call.headers.get("content-type", "application/octet-stream")
-        hub.db.run_together(
+        hub.db.run(
             lambda conn: documents.merge_document(
                 conn,
                 context,
@@ -609,10 +623,10 @@ def _document_resource(open_context: Opener, *named_by: str) -> dict[str, Resour
         if is_state and "stateId" not in call.parameters:
             call.allow(*named_by)
             context, _ = open_context(call, caller)
-            hub.db.run_together(lambda conn: documents.delete_documents(conn, context))
+            hub.db.run(lambda conn: documents.delete_documents(conn, context))
         else:
             context, name = _named(call, caller)
-            hub.db.run_together(lambda conn: documents.delete_document(conn, context, name, condition=_condition(call)))
+            hub.db.run(lambda conn: documents.delete_document(conn, context, name, condition=_condition(call)))
         return _nothing()
 
     def _named(call: Call, caller: Caller) -> tuple[Context, str]:

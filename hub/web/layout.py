@@ -100,6 +100,8 @@ def _choice(argument: str, cookie: str, choices: tuple[str, ...]) -> str:
 
 
 def _remember_choices(response: flask.Response) -> flask.Response:
+    if not flask.request.query_string:
+        return response
     for argument, cookie, choices in (
         ("lang", LANGUAGE_COOKIE, tuple(LANGUAGES)),
         ("theme", THEME_COOKIE, THEMES),
