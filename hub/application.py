@@ -60,8 +60,10 @@ def _end_request(metrics: Metrics, response: flask.Response) -> flask.Response:
 
 
 def _lrs_services(hub: Hub, metrics: Metrics) -> xapi.Services:
+    intake = ingest.Intake(hub)
+
     def accept(prepared: tuple[Prepared, ...], data: Mapping[str, bytes] | None) -> Saved:
-        saved = ingest.accept(hub, prepared, data)
+        saved = intake.accept(prepared, data)
         metrics.saved(prepared, saved)
         return saved
 

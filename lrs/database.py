@@ -5,8 +5,7 @@ that runs on both; whatever differs (how a transaction begins, conflict clauses,
 is here.
 
 The one transaction rule: a function takes ``conn`` and never begins, commits or rolls back, or it takes
-``db`` and opens exactly one transaction with `Database.read`, `Database.write`, `Database.run` or
-`Database.run_together`.
+``db`` and opens exactly one transaction with `Database.read`, `Database.write` or `Database.run`.
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from lrs import wire
 from lrs.errors import NoPartition
 from lrs.precompiled import Precompiled
-from lrs.together import Together
 
 T = TypeVar("T")
 
@@ -137,9 +136,11 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             self._writer = _sqlite_engine(self.url, pool_size, query_only=False)
             self._reader = _sqlite_engine(self.url, pool_size, query_only=True)
+            self._sender = self._writer
         else:
             self._writer = self._reader = _postgresql_engine(self.url, pool_size)
-        self._together = Together(self.write)
+            # Nothing is prepared on these but by `lrs.wire`, and whoever has one leaves no transaction open.
+            self._sender = _postgresql_engine(self.url, 4, prepare_threshold=None)
         self._snapshots = self._reader.execution_options(wkmb_begin="snapshot")
         self._singles = self._reader.execution_options(wkmb_begin="nothing")
 
@@ -151,7 +152,7 @@ class Database:
     @property
     def engines(self) -> tuple[Engine, ...]:
         """Every engine, for who watches what is asked."""
-        return (self._writer,) if self._reader is self._writer else (self._writer, self._reader)
+        return tuple(dict.fromkeys((self._writer, self._reader, self._sender)))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -207,6 +208,18 @@ class Database:
         with self._one.begin():
             yield self._one
 
+    @contextmanager
+    def write_at_once(self) -> Iterator[Connection]:
+        """As `write`, for inserts alone: they are sent together with the commit. Errors come at the block's end."""
+        if self.is_sqlite:
+            with self.write() as conn:
+                yield conn
+            return
+        with self._sender.begin() as conn:
+            with _gathered(conn) as inserts:
+                yield conn
+            _send(conn, inserts, commit=True)
+
     def connect_loosely(self) -> Connection:
         """A connection of the caller's own on which every statement commits at once, without waiting for the disk.
 
@@ -248,14 +261,6 @@ class Database:
         """
         return _repeated(lambda: self._run_alone(work))
 
-    def run_together(self, work: Callable[[Connection], T]) -> T:
-        """`run`, where the transaction may be shared with others of this process who write at the same time.
-
-        Each is taken back alone where it fails (`lrs.together`). For what is written often; ``work`` may keep nothing
-        in memory of what it reads, since another one may have written it and the commit may fail.
-        """
-        return _repeated(lambda: self._together.run(work)) if self.is_sqlite else self.run(work)
-
     def _run_alone(self, work: Callable[[Connection], T]) -> T:
         with self.write() as conn:
             return work(conn)
@@ -287,6 +292,7 @@ class Database:
             self._one.close()
         self._writer.dispose()
         self._reader.dispose()
+        self._sender.dispose()
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -350,7 +356,7 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
+def _postgresql_engine(url: sa.URL, pool_size: int, **options: Any) -> Engine:
     # Without bitmaps: a page is the first rows of a range in the order of its index. For a bitmap all of the range is
     # read, and the planner chooses it where it takes a range between two unknown numbers for a few rows.
     engine = sa.create_engine(
@@ -358,7 +364,8 @@ def _postgresql_engine(url: sa.URL, pool_size: int) -> Engine:
         pool_size=pool_size,
         max_overflow=-1,
         connect_args={
-            "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS} -c enable_bitmapscan=off"
+            "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS} -c enable_bitmapscan=off",
+            **options,
         },
     )
 
@@ -416,22 +423,42 @@ def _worth_repeating(error: Exception) -> bool:
 def at_once(conn: Connection) -> Iterator[None]:
     """Send what is inserted in this block together, and wait once for all of it. Nothing may be asked in it.
 
-    Errors come at its end, of whichever insert.
+    Errors come at its end, of whichever insert; on PostgreSQL the inserts tell nothing.
     """
-    if conn.dialect.name != "postgresql":
+    if conn.dialect.name != "postgresql" or "wkmb_gathered" in conn.info:
         yield
         return
-    driver: Any = conn.connection.driver_connection
+    with _gathered(conn) as inserts:
+        yield
+    _send(conn, inserts)
+
+
+@contextmanager
+def _gathered(conn: Connection) -> Iterator[list[wire.Insert]]:
+    """What is inserted in this block, which is not sent."""
+    inserts: list[wire.Insert] = []
+    conn.info["wkmb_gathered"] = inserts
     try:
-        with driver.pipeline():
-            yield
+        yield inserts
+    finally:
+        del conn.info["wkmb_gathered"]
+
+
+def _send(conn: Connection, inserts: Sequence[wire.Insert], *, commit: bool = False) -> list[int]:
+    try:
+        return wire.send(conn.connection, inserts, commit=commit)
     except psycopg.Error as error:
-        raise _explained(_wrapped(conn, error)) from error
+        raise _told(conn, error) from error
 
 
-def _wrapped(conn: Connection, error: psycopg.Error) -> sa.exc.DBAPIError | sa.exc.StatementError:
-    """The error of the driver's own call as SQLAlchemy would tell it, so that it is worth repeating where it is."""
-    return sa.exc.DBAPIError.instance(None, None, error, psycopg.Error, dialect=conn.dialect)
+def _told(conn: Connection, error: Exception) -> Exception:
+    """What a driver's error means. SQLAlchemy handles it as its own: counts it, gives up a connection that is lost."""
+    try:
+        conn._handle_dbapi_exception(error, None, None, None, None)
+    except sa.exc.DBAPIError as told:
+        if isinstance(error, psycopg.Error) and error.sqlstate == _NO_PARTITION:
+            return NoPartition(error.diag.table_name or "")
+        return told
 
 
 def insert_all(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -453,7 +480,7 @@ def insert_many(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, A
             for row in rows:
                 copy.write_row([row[column.name] for column in columns])
     except psycopg.Error as error:
-        raise _wrapped(conn, error) from error
+        raise _told(conn, error) from error
 
 
 def _type_name(column: sa.Column[Any], dialect: Dialect) -> str:
@@ -483,24 +510,23 @@ def insert_new(
 
 
 def _insert_rows(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, skip: bool) -> int:
-    names = tuple(rows[0])
     if conn.dialect.name == "postgresql":
         # One array per column and one statement, whatever the number of rows: half the cost of a statement a row.
-        arrays = {name: [row[name] for row in rows] for name in names}
-        try:
-            return conn.execute(_insert_unnested(table, names, skip), arrays).rowcount
-        except sa.exc.IntegrityError as error:
-            raise _explained(error) from error
-    text, binds = _insert_values(table, names, skip)
-    values = [tuple(bind(row[name]) if bind else row[name] for name, bind in binds) for row in rows]
-    return conn.exec_driver_sql(text, values).rowcount
-
-
-def _explained(error: sa.exc.DBAPIError | sa.exc.StatementError) -> Exception:
-    """What the error of an insert means."""
-    if isinstance(error.orig, psycopg.Error) and error.orig.sqlstate == _NO_PARTITION:
-        return NoPartition(error.orig.diag.table_name or "")
-    return error
+        insert = wire.Insert(table, rows, skip)
+        gathered: list[wire.Insert] | None = conn.info.get("wkmb_gathered")
+        if gathered is None:
+            return _send(conn, [insert])[0]
+        gathered.append(insert)
+        return 0
+    text, binds = _insert_values(table, tuple(rows[0]), skip)
+    values = [tuple([bind(row[name]) if bind else row[name] for name, bind in binds]) for row in rows]
+    if conn.engine.dispatch.before_cursor_execute:  # Somebody watches what is asked.
+        return conn.exec_driver_sql(text, values).rowcount
+    driver: Any = conn.connection.driver_connection
+    try:
+        return int((driver.execute(text, values[0]) if len(values) == 1 else driver.executemany(text, values)).rowcount)
+    except sqlite3.Error as error:
+        raise _told(conn, error) from error
 
 
 @functools.cache
@@ -516,16 +542,6 @@ def _insert_values(
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
     types = {name: table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in names}
     return str(compiled), [(name, types[name]) for name in compiled.positiontup]
-
-
-@functools.cache
-def _insert_unnested(table: sa.Table, names: tuple[str, ...], skip: bool) -> Any:
-    arrays = [sa.bindparam(name, type_=postgresql.ARRAY(table.c[name].type)) for name in names]
-    columns = [sa.column(name, table.c[name].type) for name in names]
-    given = sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
-    statement = postgresql.insert(table).from_select(list(names), sa.select(*given.c))
-    statement = statement.on_conflict_do_nothing() if skip else statement
-    return statement.execution_options(preserve_rowcount=True)
 
 
 def lock_each(conn: Connection, key: sa.Column[Any], values: Sequence[Any]) -> None:

@@ -116,7 +116,7 @@ def _send(conn: Connection, form: _Form, given: Mapping[str, Any]) -> Any:
     # Somebody watches what is asked, traces or a test: then it goes where they look.
     if conn.engine.dispatch.before_cursor_execute:
         return conn.exec_driver_sql(form.text, parameters)
-    driver: Any = conn.connection.driver_connection
+    driver: Any = conn.connection.dbapi_connection  # Also where it was taken out of the pool.
     # PostgreSQL's driver reads numbers, UUIDs and bytes from their binary form for half of what their text costs.
     options = {} if form.is_positional else {"binary": True}
     try:

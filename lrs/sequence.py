@@ -48,7 +48,7 @@ _RAISE_AFTER = 20 << _MS_SHIFT
 
 
 # Need not survive a crash: what it announces would not either.
-_SET_FLOOR = (
+_SET_FLOOR = Precompiled(
     sa.update(floors)
     .where(floors.c.node == sa.bindparam("of"), floors.c.holder == sa.bindparam("by"))
     .values(floor=sa.bindparam("floor"), lease_until=sa.bindparam("lease_until"))
@@ -252,7 +252,7 @@ class Sequence:
         if self._loose is None or self._loose.closed:
             self._loose = self._db.connect_loosely()
         try:
-            return self._loose.execute(_SET_FLOOR, row).rowcount == 1
+            return _SET_FLOOR.change(self._loose, **row) == 1
         except sa.exc.DBAPIError:
             # The connection broke; the next write opens another one.
             self._loose.close()

@@ -72,11 +72,37 @@ def save(
     (the target is somebody else's) leave it to the caller's transaction to take everything back.
     """
     ids = tuple(each.id for each in prepared)
-    numbered = [replace(each, seq=seq) for each, seq in zip(prepared, ticket.take(conn, len(prepared)), strict=True)]
-    new, repeated, awaited = _claim_ids(conn, numbered)
+    new, repeated, awaited = _claim_ids(conn, _numbered(conn, prepared, ticket))
     _insert(conn, new, ticket, data or {})
     voided = _relate(conn, new, awaited)
     return Saved(tuple(new), ids, repeated, tuple(voided))
+
+
+def save_new(conn: sa.Connection, prepared: Sequence[Prepared], ticket: Ticket) -> list[Prepared]:
+    """`save` for statements that `are_plain`, asking nothing; gives them with their numbers.
+
+    An id that is there already is an ``IntegrityError`` and leaves it to the caller to take everything back, and to
+    give it to `save`. Fit for `lrs.database.Database.write_at_once`.
+    """
+    new = _numbered(conn, prepared, ticket)
+    # Sorted, so that two batches take the same ids in the same order and cannot deadlock.
+    insert_all(conn, statement_ids, sorted(map(_id_row, new), key=lambda row: row["id"].bytes))
+    _insert(conn, new, ticket, {})
+    return new
+
+
+def all_new(prepared: Sequence[Prepared]) -> Saved:
+    """What became of a batch that was new altogether."""
+    return Saved(tuple(prepared), tuple(each.id for each in prepared), frozenset(), ())
+
+
+def are_plain(prepared: Sequence[Prepared]) -> bool:
+    """Whether storing them depends on no other statement, while their ids are new."""
+    return all(each.target is None for each in prepared)
+
+
+def _numbered(conn: sa.Connection, prepared: Sequence[Prepared], ticket: Ticket) -> list[Prepared]:
+    return [replace(each, seq=seq) for each, seq in zip(prepared, ticket.take(conn, len(prepared)), strict=True)]
 
 
 # Ids ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -24,12 +26,16 @@ from lrs.database import insert_all, insert_missing
 from lrs.sequence import Ticket
 from lrs.statements import Prepared, Writer
 from lrs.store import Saved
+from lrs.together import Together
 from mappings import shipped
 from mappings.certification import candidate_of
 from mappings.vocabulary import Vocabulary, object_keys
 
 if TYPE_CHECKING:
     from hub.runtime import Hub
+
+#: The most statements of a batch that is stored together with others, who wait for it.
+_SMALL = 50
 
 #: Workers look at one part of the inbox at a time. The number is in stored rows: it does not change.
 BUCKETS = 16
@@ -49,10 +55,14 @@ def store(
     Raises what `lrs.store.save` raises; the caller's transaction then takes everything back.
     """
     saved = lrs_store.save(conn, prepared, ticket, data)
+    _wake_for(conn, saved, now=now, new_id=new_id)
+    return saved
+
+
+def _wake_for(conn: sa.Connection, saved: Saved, *, now: datetime, new_id: Callable[[], UUID]) -> None:
     actors = {each.actor_key for each in saved.new} | {actor for actor, _ in saved.voided}
     actors |= _assessed(conn, saved)
     wake(conn, actors, now=now, new_id=new_id)
-    return saved
 
 
 def _assessed(conn: sa.Connection, saved: Saved) -> set[int]:
@@ -72,9 +82,36 @@ def _assessed(conn: sa.Connection, saved: Saved) -> set[int]:
 
 
 def accept(hub: Hub, prepared: Sequence[Prepared], data: Mapping[str, bytes] | None = None) -> Saved:
-    """`store` in a transaction that is committed with those of whoever writes at the same time."""
+    """`store` in a transaction of its own."""
     with hub.sequence.writing() as ticket:
-        return hub.db.run_together(lambda conn: store(conn, prepared, ticket, data, now=hub.clock(), new_id=hub.new_id))
+        return hub.db.run(lambda conn: store(conn, prepared, ticket, data, now=hub.clock(), new_id=hub.new_id))
+
+
+class Intake:
+    """`accept` for requests that come at the same time: small batches are stored together, in one transaction.
+
+    Which asks nothing: it holds for statements that are new and refer to no other. Where one is not, each batch is
+    accepted by itself.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._together: Together[Sequence[Prepared], Saved] = Together(self._accept_all, partial(accept, hub))
+
+    def accept(self, prepared: Sequence[Prepared], data: Mapping[str, bytes] | None = None) -> Saved:
+        """See `accept`."""
+        with self._hub.trace.span("store", statements=len(prepared)):
+            if len(prepared) > _SMALL or data or not lrs_store.are_plain(prepared):
+                return accept(self._hub, prepared, data)
+            return self._together.run(prepared)
+
+    def _accept_all(self, batches: Sequence[Sequence[Prepared]]) -> list[Saved]:
+        hub, everything = self._hub, [each for batch in batches for each in batch]
+        with hub.sequence.writing() as ticket, hub.db.write_at_once() as conn:
+            new = lrs_store.save_new(conn, everything, ticket)
+            _wake_for(conn, lrs_store.all_new(new), now=hub.clock(), new_id=hub.new_id)
+        stored = iter(new)
+        return [lrs_store.all_new(list(islice(stored, len(batch)))) for batch in batches]
 
 
 def wake(conn: sa.Connection, actor_keys: Iterable[int], *, now: datetime, new_id: Callable[[], UUID]) -> None:

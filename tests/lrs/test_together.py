@@ -1,153 +1,112 @@
-"""Group commit: who waits is committed together, fails alone, and hears of success after the commit."""
+"""Group commit: who waits is done together, alone where that fails, and nobody is forgotten."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from lrs.together import Together, _Waiting
 
-Work = Callable[[sa.Connection], Any]
-
 
 class Store:
-    """A table of numbers, whose transactions wait at their begin until they are let go."""
+    """Numbers, stored together where all of them are good; the first store of several waits until it is let go."""
 
     def __init__(self) -> None:
-        self._engine = sa.create_engine(
-            "sqlite://", poolclass=sa.StaticPool, connect_args={"check_same_thread": False, "isolation_level": None}
-        )
+        self.stored: list[int] = []
         self.commits = 0
-        self.breaks = False
         self.go = threading.Event()
-        self.together = Together(self.transaction)
-        with self._engine.connect() as conn:
-            conn.exec_driver_sql("CREATE TABLE numbers (number INTEGER)")
+        self.together: Together[int, int] = Together(self.do_all, self.do)
 
-    @contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
+    def do_all(self, numbers: Sequence[int]) -> list[int]:
         self.go.wait(10)
-        with self._engine.connect() as conn:
-            conn.exec_driver_sql("BEGIN")
-            try:
-                yield conn
-                if self.breaks:
-                    raise OSError("the disk is full")
-            except BaseException:
-                if conn.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
-                    conn.exec_driver_sql("ROLLBACK")
-                raise
-            conn.exec_driver_sql("COMMIT")
-            self.commits += 1
+        if min(numbers) < 0:
+            raise ValueError("one of them is bad")
+        self.commits += 1
+        self.stored += numbers
+        return [number * 10 for number in numbers]
 
-    def all_at_once(self, *works: Work) -> list[Future[Any]]:
-        """Let every work come while the first waits to begin; what became of each."""
-        with ThreadPoolExecutor(len(works)) as pool:
-            futures = [pool.submit(self.together.run, each) for each in works]
-            while len(self.together._waiting) < len(works):
-                pass
+    def do(self, number: int) -> int:
+        if number < 0:
+            raise ValueError(number)
+        self.commits += 1
+        self.stored.append(number)
+        return number * 10
+
+    def after(self, first: int, *others: int) -> list[Future[Any]]:
+        """Let the others come while the first is being stored; what became of each."""
+        with ThreadPoolExecutor(1 + len(others)) as pool:
+            futures = [pool.submit(self.together.run, first)]
+            while not self.together._is_led or self.together._waiting:
+                time.sleep(0.001)
+            futures += [pool.submit(self.together.run, each) for each in others]
+            while len(self.together._waiting) < len(others):
+                time.sleep(0.001)
             self.go.set()
         return futures
 
-    def numbers(self) -> list[int]:
-        with self._engine.connect() as conn:
-            return [row[0] for row in conn.exec_driver_sql("SELECT number FROM numbers ORDER BY number")]
 
+def test_all_who_wait_are_committed_once_and_each_gets_what_became_of_its_own() -> None:
+    store = Store()
 
-def adding(number: int, *, fails: bool = False) -> Work:
-    def work(conn: sa.Connection) -> int:
-        conn.exec_driver_sql(f"INSERT INTO numbers VALUES ({number})")
-        if fails:
-            raise ValueError(number)
-        return number * 10
-
-    return work
-
-
-@pytest.fixture
-def store() -> Iterator[Store]:
-    made = Store()
-    yield made
-    made._engine.dispose()
-
-
-def test_all_who_wait_are_committed_once_and_each_gets_what_its_work_gave(store: Store) -> None:
-    futures = store.all_at_once(*map(adding, range(5)))
+    futures = store.after(0, 1, 2, 3, 4)
 
     assert [each.result() for each in futures] == [0, 10, 20, 30, 40]
-    assert store.numbers() == [0, 1, 2, 3, 4]
-    assert store.commits == 1
+    assert sorted(store.stored) == [0, 1, 2, 3, 4]
+    assert store.commits == 2
 
 
-def test_a_failure_takes_back_its_own_work_alone(store: Store) -> None:
-    futures = store.all_at_once(adding(1), adding(2, fails=True), adding(3))
+def test_who_waits_with_one_that_fails_is_done_all_the_same() -> None:
+    store = Store()
 
-    assert store.numbers() == [1, 3]
-    assert [type(each.exception()) for each in futures] == [type(None), ValueError, type(None)]
+    futures = store.after(0, 1, -2, 3)
 
-
-def test_nobody_hears_of_success_where_the_commit_failed_and_the_next_ones_go_on(store: Store) -> None:
-    store.breaks = True
-    futures = store.all_at_once(adding(1), adding(2), adding(3, fails=True))
-    store.breaks = False
-
-    assert [type(each.exception()) for each in futures] == [OSError, OSError, OSError]
-    assert store.numbers() == []
-    assert store.together.run(adding(4)) == 40
-    assert store.numbers() == [4]
+    assert sorted(store.stored) == [0, 1, 3]
+    assert [type(each.exception()) for each in futures] == [type(None), type(None), ValueError, type(None)]
+    assert store.together.run(5) == 50
 
 
-def test_where_the_database_took_back_everything_all_hear_why(store: Store) -> None:
-    def roll_back(conn: sa.Connection) -> None:
-        conn.exec_driver_sql("ROLLBACK")  # As SQLite itself does when its disk is full.
-        raise OSError("the disk is full")
-
-    futures = store.all_at_once(adding(1), roll_back, adding(2))
-
-    assert [type(each.exception()) for each in futures] == [OSError, OSError, OSError]
-    assert store.numbers() == []
-
-
-class Interrupted(_Waiting):
+class Interrupted(_Waiting[int, int]):
     def wait(self) -> None:
         raise KeyboardInterrupt
 
 
-def test_who_is_interrupted_while_it_waits_leaves_nobody_waiting(store: Store) -> None:
-    first, second = Interrupted(adding(1)), _Waiting(adding(2))
-    store.together._waiting, store.together._is_led, first.is_next = [first, second], True, True
+def test_who_is_interrupted_while_it_waits_leaves_nobody_waiting() -> None:
+    together = Store().together
+    first, second = Interrupted(1), _Waiting[int, int](2)
+    together._waiting, together._is_led, first.is_next = [first, second], True, True
 
     with pytest.raises(KeyboardInterrupt):
-        store.together._wait(first)
+        together._wait(first)
 
     assert second.is_next
-    assert store.together._waiting == [second]
+    assert together._waiting == [second]
 
 
-def test_work_is_done_in_the_context_of_whose_it_is(store: Store) -> None:
-    request: ContextVar[str] = ContextVar("request")
+def test_who_is_interrupted_while_it_leads_leaves_nobody_waiting() -> None:
+    store = Store()
 
-    def run(name: str) -> str:
-        request.set(name)
-        return store.together.run(lambda _: request.get())
+    def interrupted(numbers: Sequence[int]) -> list[int]:
+        store.go.wait(10)
+        store.together._do_all = store.do_all
+        raise KeyboardInterrupt
 
-    with ThreadPoolExecutor(4) as pool:
-        futures = [pool.submit(run, str(number)) for number in range(4)]
-        store.go.set()
+    store.together._do_all = interrupted
+    first, *others = store.after(0, 1, 2)
 
-    assert [each.result() for each in futures] == ["0", "1", "2", "3"]
+    assert type(first.exception()) is KeyboardInterrupt
+    assert [each.result() for each in others] == [10, 20]
 
 
-def test_many_threads_lose_nothing(store: Store) -> None:
+def test_many_threads_lose_nothing() -> None:
+    store = Store()
     store.go.set()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda number: store.together.run(adding(number)), range(400)))
+        results = list(pool.map(store.together.run, range(400)))
 
-    assert store.numbers() == list(range(400))
+    assert results == [number * 10 for number in range(400)]
+    assert sorted(store.stored) == list(range(400))

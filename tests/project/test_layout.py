@@ -14,7 +14,7 @@ PACKAGES = ("hub", "connectors", "lrs", "mappings")
 SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
 SANDBOX = ROOT / "connectors" / "sandbox"
 #: May know which database it is: the one file, and Alembic's own.
-DIALECT = {ROOT / "lrs" / "database.py", *(ROOT / "hub" / "migrations").rglob("*.py")}
+DIALECT = {ROOT / "lrs" / "database.py", ROOT / "lrs" / "wire.py", *(ROOT / "hub" / "migrations").rglob("*.py")}
 
 SQL_FREE = [path for path in SOURCES if path not in DIALECT and SANDBOX not in path.parents]
 

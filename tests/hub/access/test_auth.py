@@ -15,6 +15,7 @@ from hub.application import create_app
 from hub.errors import Refused
 from hub.runtime import Hub
 from hub.systems import credentials, registry
+from hub.tables import credentials as stored_credentials
 from hub.tables import launches
 from lrs.database import insert_all
 from wkmbtest.hubs import NOW, Clock
@@ -216,6 +217,6 @@ def test_no_secret_is_stored(hub: Hub) -> None:
     add(hub)
 
     with hub.db.read() as conn:
-        tables = [conn.execute(sa.select(table)).all() for table in (registry.credentials, launches)]
+        tables = [conn.execute(sa.select(table)).all() for table in (stored_credentials, launches)]
 
     assert SECRET not in str(tables)

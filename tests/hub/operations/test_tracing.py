@@ -72,11 +72,13 @@ def test_a_statement_and_its_recomputation_are_traced_without_names_or_secrets(
     spans = exporter.get_finished_spans()
     by_name = {span.name: span for span in spans}
     request, recompute = by_name["POST /xapi/<path:resource>"], by_name["recompute"]
+    assert by_name["store"].parent.span_id == request.context.span_id
+    assert by_name["store"].attributes["wkmb.statements"] == 1
     assert request.attributes["http.status_code"] == 200
     assert recompute.attributes["wkmb.wake_ups"] == 1
     for parent in (request, recompute):
         below = [span for span in spans if span.parent and span.parent.span_id == parent.context.span_id]
-        assert any("statement" in str(span.attributes.get("db.statement")) for span in below)
+        assert any("SELECT" in str(span.attributes.get("db.statement")) for span in below)
     outgoing = next(span for span in spans if span.attributes.get("server.address") == "localhost")
     assert outgoing.attributes["http.status_code"] == 200
     assert "GET /api/v1/learners/<nip>/jp" in {name.replace("<string:", "<") for name in by_name}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID, uuid4
 
 import orjson
 import pytest
@@ -16,6 +18,7 @@ from hub.tables import inbox
 from lrs import agents, statements
 from lrs.errors import Conflict
 from lrs.statements import Prepared
+from lrs.validate import VOIDED
 from wkmbtest.hubs import NOW
 
 ACTOR = xapi.account("https://lms.example", "4")
@@ -104,3 +107,35 @@ def test_the_journal_reads_backwards_in_pages(hub: Hub) -> None:
 
     assert {act.detail["number"] for act in (*first, *rest)} == {0, 1, 2}
     assert len(rest) == 1
+
+
+def test_batches_that_come_at_once_are_each_stored_repeated_or_refused(hub: Hub) -> None:
+    intake, made = ingest.Intake(hub), completed()
+    ingest.accept(hub, prepared(hub, made))
+    different = made | {"verb": {"id": "http://adlnet.gov/expapi/verbs/failed"}}
+    batches = [prepared(hub, completed(), completed()) for _ in range(6)] + [
+        prepared(hub, made),
+        prepared(hub, different),
+    ]
+
+    with ThreadPoolExecutor(len(batches)) as pool:
+        futures = [pool.submit(intake.accept, each) for each in batches]
+        results: list[Any] = [each.exception() or each.result() for each in futures]
+    *stored, repeated, refused = results
+
+    assert [each.ids for each in stored] == [tuple(one.id for one in each) for each in batches[:6]]
+    assert [len(each.new) for each in stored] == [2] * 6
+    assert len({one.seq for each in stored for one in each.new}) == 12
+    assert (repeated.new, repeated.repeated) == ((), {batches[6][0].id})
+    assert type(refused) is Conflict
+    assert set(awake(hub)) == {KEY}
+
+
+def test_a_void_and_attachments_go_the_careful_way(hub: Hub) -> None:
+    intake, made = ingest.Intake(hub), completed()
+    voiding = completed(verb={"id": VOIDED}, object={"objectType": "StatementRef", "id": made["id"]})
+
+    intake.accept(prepared(hub, made), {"0" * 64: b"data"})
+    saved = intake.accept(prepared(hub, voiding))
+
+    assert saved.voided == ((KEY, UUID(made["id"])),)
