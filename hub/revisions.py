@@ -13,6 +13,9 @@ from hub.tables import revisions
 from lrs.database import insert_missing
 from lrs.precompiled import Precompiled
 
+#: The number of what each recomputation goes by: policies kept up, schemes, rules of follow-up.
+FOLLOWED = "followed"
+
 _ALL = Precompiled(sa.select(revisions.c.name, revisions.c.number))
 
 

@@ -28,9 +28,6 @@ from mappings.vocabulary import Vocabulary
 #: Official where nothing else was activated.
 DEFAULT = shipped.POLICIES[0]
 
-#: The number of what is kept up and of the schemes (`hub.revisions`).
-REVISION = "policies"
-
 
 class PolicyUnknown(Exception):
     """There is no policy of this name."""
@@ -102,11 +99,13 @@ class Obligations:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What each recomputation goes by at one revision: every policy that is kept up, and every scheme."""
+    """What each recomputation goes by at one revision: every policy that is kept up, every scheme, and who owes a
+    follow-up plan."""
 
     revision: int
     policies: tuple[Policy, ...]
     schemes: tuple[Scheme, ...]
+    follow_up: FollowUp
 
 
 class Policies:
@@ -122,15 +121,16 @@ class Policies:
         self._followed: Followed | None = None
 
     def followed(self, conn: sa.Connection, numbers: Mapping[str, int]) -> Followed:
-        """`kept_up` and `schemes`, read again only after a change; ``numbers`` are those of `hub.revisions`.
+        """`kept_up`, `schemes` and `follow_up`, read again only after a change; ``numbers`` are those of
+        `hub.revisions`.
 
         Not for the transaction that changes them: others would see what may be taken back.
         """
-        revision, known = numbers.get(REVISION, 0), self._followed
+        revision, known = numbers.get(revisions.FOLLOWED, 0), self._followed
         if known is not None and known.revision == revision:
             return known
         # After the number: what was changed in between is read once more, never missed.
-        found = Followed(revision, self.kept_up(conn), self.schemes(conn))
+        found = Followed(revision, self.kept_up(conn), self.schemes(conn), self.follow_up(conn))
         with self._lock:
             # Another thread may have read newer ones meanwhile.
             if self._followed is None or self._followed.revision < revision:
@@ -247,7 +247,7 @@ def add_scheme(conn: sa.Connection, text: str, *, now: datetime) -> Scheme:
     if scheme.name in shipped.SCHEMES:
         known: str | None = shipped.scheme(scheme.name).digest
     elif insert_new(conn, schemes, [row], returning=[schemes.c.name]):
-        revisions.bump(conn, REVISION)
+        revisions.bump(conn, revisions.FOLLOWED)
         return scheme
     else:
         known = conn.execute(sa.select(schemes.c.digest).where(schemes.c.name == scheme.name)).scalar()
@@ -326,7 +326,7 @@ def _keep_up(conn: sa.Connection, policies: tuple[Policy, ...], *, by: str, now:
     for policy in policies:
         row = {"policy": policy.name, "by": by[:128], "started_at": now, "finished_at": now, "kept_up": True}
         insert_missing(conn, replays, [row])
-    revisions.bump(conn, REVISION)
+    revisions.bump(conn, revisions.FOLLOWED)
 
 
 def add(conn: sa.Connection, text: str, *, now: datetime) -> Policy:

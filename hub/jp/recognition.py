@@ -45,6 +45,7 @@ from mappings.course import Catalogue
 from mappings.evaluate import Evaluation, Pending, Recognition, evaluate
 from mappings.facts import Fact, NotAFact, Observation, read
 from mappings.policy import Policy
+from mappings.rtl import FollowUp
 
 log = structlog.get_logger()
 
@@ -83,6 +84,7 @@ class Surroundings:
     systems: Mapping[int, System]
     policies: tuple[Policy, ...]
     schemes: tuple[Scheme, ...]
+    follow_up: FollowUp
     #: The connectors that may state JP in a certificate, each with its limit in hundredths.
     trusted: Mapping[str, int]
 
@@ -144,6 +146,7 @@ def surroundings(conn: sa.Connection, hub: Hub) -> Surroundings:
         {each.id: System(each.name, each.vocabulary, each.trusted_centi_jp, each.shown) for each in known},
         followed.policies,
         followed.schemes,
+        followed.follow_up,
         {each.name: each.trusted_centi_jp for each in known if each.trusted_centi_jp is not None},
     )
 

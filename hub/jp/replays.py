@@ -22,7 +22,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from hub import journal, revisions
-from hub.jp import policies, recognition
+from hub.jp import recognition
 from hub.jp.policy_tables import replay_parts, replays
 from hub.runtime import Hub
 from lrs.database import insert_all, upsert
@@ -88,7 +88,7 @@ def begin(conn: sa.Connection, hub: Hub, name: str, *, by: str) -> Replay:
     upsert(conn, replays, row, update=["by", "started_at", "finished_at", "kept_up"])
     conn.execute(sa.delete(replay_parts).where(replay_parts.c.policy == name))
     insert_all(conn, replay_parts, [_fresh(name, number) for number in range(PARTS)])
-    revisions.bump(conn, policies.REVISION)
+    revisions.bump(conn, revisions.FOLLOWED)
     journal.record(
         conn, who=by, action="policy.replay", object=f"policy:{name}", now=now, new_id=hub.new_id, digest=policy.digest
     )  # fmt: skip
@@ -140,7 +140,7 @@ def let_go(conn: sa.Connection, hub: Hub, name: str, *, by: str) -> bool:
     if not conn.execute(gone).rowcount:
         return False
     conn.execute(sa.update(replay_parts).where(replay_parts.c.policy == name).values(is_done=True, owner=None))
-    revisions.bump(conn, policies.REVISION)
+    revisions.bump(conn, revisions.FOLLOWED)
     journal.record(
         conn, who=by, action="policy.let-go", object=f"policy:{name}", now=hub.clock(), new_id=hub.new_id
     )  # fmt: skip

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from hub import journal
+from hub import journal, revisions
 from hub.errors import HubError, NotFound
 from hub.learning import catalogue
 from hub.learning.development_tables import follow_up_rules
@@ -140,5 +140,7 @@ def _courses(conn: sa.Connection, hub: Hub, kind: str, subject: str) -> list[Cou
 
 
 def _record(conn: sa.Connection, hub: Hub, action: str, kind: str, subject: str, *, by: str, **detail: Any) -> None:
+    """Write down the act; processes learn of it."""
+    revisions.bump(conn, revisions.FOLLOWED)
     now, new_id = hub.clock(), hub.new_id
     journal.record(conn, who=by, action=action, object=f"{kind}:{subject}", now=now, new_id=new_id, **detail)

@@ -338,7 +338,7 @@ def bring_in_line(
 
     ``assessed``: what assessors said of her. Who undertakes nothing costs one question.
     """
-    plans = [_undertaking(each) for each in _plans(hub, observed, around, hub.policies.follow_up(conn))]
+    plans = [_undertaking(each) for each in _plans(hub, observed, around, around.follow_up)]
     certifications = certifications_of(conn, hub, learner, [*observed, *assessed], around.schemes)
     _replace(conn, hub, learner, [*plans, *map(_certified, certifications)])
 

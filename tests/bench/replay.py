@@ -131,10 +131,16 @@ def open_(environment: dict[str, str]) -> Hub:
     return open_hub(read(environment), pool_size=2)
 
 
-def prepare(environment: dict[str, str]) -> None:
-    """The schema, the catalogue, the LMS, and what payloads are compressed against."""
+def upgrade(environment: dict[str, str]) -> None:
     hub = open_(environment)
     steps.upgrade(hub.db)
+    hub.close()
+
+
+def prepare(environment: dict[str, str]) -> None:
+    """The schema, the catalogue, the LMS, and what payloads are compressed against."""
+    upgrade(environment)
+    hub = open_(environment)
     row = {"id": 1, "name": "lms", "kind": "xapi-push", "internal": False, "vocabulary": "default", "settings": "{}",
            "created_at": hub.clock()}  # fmt: skip
     with hub.db.write() as conn:
@@ -361,6 +367,7 @@ def measure(store: Store, people: int, processes: int) -> None:
     name = filled(store, people, 1 if store.kind == "sqlite" else processes)
     store.copy(name, "run")
     environment, facts = store.environment("run"), people * FACTS
+    upgrade(environment)  # It may have been filled before the newest migration.
     server = [] if store.server is None else [store.server]
     print(f"{store.kind}: two replays of {facts} facts begin", flush=True)
     print("| people | facts | ledger | facts a second | CPU of the processes | of PostgreSQL | on two free cores that "
