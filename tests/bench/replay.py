@@ -266,7 +266,9 @@ def filled(store: Store, people: int, writers: int) -> str:
     """The name of a database with so many people, which is there already or is made."""
     name = f"people_{people}"
     known = store.folder / f"{store.kind}-{name}.filled"
-    if not known.exists():
+    if known.exists():
+        upgrade(store.environment(name))  # It may have been filled before the newest migration.
+    else:
         store.make(name)
         began = time.perf_counter()
         _fill_all(store.environment(name), people, writers)
@@ -367,7 +369,6 @@ def measure(store: Store, people: int, processes: int) -> None:
     name = filled(store, people, 1 if store.kind == "sqlite" else processes)
     store.copy(name, "run")
     environment, facts = store.environment("run"), people * FACTS
-    upgrade(environment)  # It may have been filled before the newest migration.
     server = [] if store.server is None else [store.server]
     print(f"{store.kind}: two replays of {facts} facts begin", flush=True)
     print("| people | facts | ledger | facts a second | CPU of the processes | of PostgreSQL | on two free cores that "
