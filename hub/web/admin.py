@@ -235,7 +235,11 @@ def send_invitation() -> ResponseReturnValue:
             form.refused(refusal)
         else:
             return flask.render_template(
-                "admin/invited.html", name=wanted.name, address=address, minutes=registering.LIFE.seconds // 60
+                "admin/invited.html",
+                name=wanted.name,
+                shown=wanted.title or wanted.name,
+                address=address,
+                minutes=registering.LIFE.seconds // 60,
             )
     return _invite_form(form)
 

@@ -201,7 +201,7 @@ def confirm(number: int) -> ResponseReturnValue:
         found = drafts.check(conn, waiting.draft, cells, place.connector.name, place.deployment.name, policy)
         known = not isinstance(found, tuple) and found.id in hub.courses.current(conn).by_iri
     if isinstance(found, tuple):
-        return _draft_form(waiting, policy, cells, {each.column: _told(each) for each in found})
+        return _draft_form(waiting, policy, cells, {each.column: _told(each) for each in found} | _missing(cells))
     if known and not flask.request.form.get("replace"):
         why = _("There is a course with this ID. Tick “Replace it” below, or enter another ID.")
         return _draft_form(waiting, policy, cells, {"id": why}, is_known=True)
@@ -210,6 +210,12 @@ def confirm(number: int) -> ResponseReturnValue:
     else:
         flask.flash(_("Somebody else was faster with this draft."), "warning")
     return flask.redirect(flask.url_for("picking.drafts"), 303)
+
+
+def _missing(cells: Mapping[str, str]) -> dict[str, str]:
+    """What a form says of a field that is empty, where a file would speak of its columns and codes."""
+    told = {"title_id": _("Enter a title."), "form": _("Choose a form of learning.")}
+    return {name: told[name] for name in told if not cells[name] and not (name == "title_id" and cells["title_en"])}
 
 
 def _cells(form: MultiDict[str, str]) -> dict[str, str]:

@@ -58,7 +58,7 @@ def create() -> ResponseReturnValue:
         if how == INVITE:
             address = registering.invite(hub, registering.Invitation(name, internal, title), by=by())
             return flask.render_template(
-                "admin/invited_platform.html", name=name, address=address, days=registering.LIFE.days
+                "admin/invited_platform.html", shown=title or name, address=address, days=registering.LIFE.days
             )
         if wanted is not None:
             made = hub.db.run(lambda conn: _add(conn, hub, wanted, title))
