@@ -108,6 +108,18 @@ def find_many(conn: sa.Connection, ids: Iterable[UUID]) -> dict[UUID, Learner]:
     return {row.id: Learner(*row) for row in rows}
 
 
+def find_by_nips(conn: sa.Connection, nips: Iterable[str]) -> dict[str, Learner]:
+    """The people who have these NIPs, or once had them, each by the number that was asked for."""
+    at = learner_nips.c
+    rows = [
+        row
+        for part in _chunks(sorted(set(nips)))
+        for row in conn.execute(sa.select(at.nip, at.learner).where(at.nip.in_(part))).all()
+    ]
+    people = find_many(conn, (row.learner for row in rows))
+    return {row.nip: people[row.learner] for row in rows if row.learner in people}
+
+
 def nips_of(conn: sa.Connection, learner: UUID) -> tuple[str, ...]:
     """Every NIP that leads to this person; the first one that she had comes first."""
     query = sa.select(learner_nips.c.nip).where(learner_nips.c.learner == learner)

@@ -19,12 +19,14 @@ from hub.web import development_texts, texts
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A line of a list: what somebody has to do, about whose undertaking."""
+    """A line of a list: what somebody has to do, about whose undertaking. ``supervisor``: whom it waits for, where that
+    is a supervisor whom the hub knows."""
 
     duty: Duty
     learner: Learner | None
     listed: Listed | None
     is_overdue: bool
+    supervisor: Learner | None
 
     @property
     def title(self) -> str:
@@ -56,8 +58,15 @@ def of_person(conn: sa.Connection, hub: Hub, learner: Learner, snapshot: Snapsho
 def lines(conn: sa.Connection, hub: Hub, duties: Sequence[Duty], snapshot: Snapshot) -> list[Waiting]:
     """Duties with the names that people read."""
     people = learners.find_many(conn, (duty.learner for duty in duties))
+    supervisors = learners.find_by_nips(conn, (duty.who for duty in duties if duty.who != str(duty.learner)))
     today = hub.today()
     return [
-        Waiting(duty, people.get(duty.learner), snapshot.by_iri.get(duty.subject), duty.due_on < today)
+        Waiting(
+            duty=duty,
+            learner=people.get(duty.learner),
+            listed=snapshot.by_iri.get(duty.subject),
+            is_overdue=duty.due_on < today,
+            supervisor=supervisors.get(duty.who),
+        )
         for duty in duties
     ]

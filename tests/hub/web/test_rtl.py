@@ -125,7 +125,7 @@ def test_who_audits_sees_what_is_late_page_by_page_and_as_a_file(pages: Pages) -
 
     assert "Nothing is overdue" in nothing
     assert f"Budi {pages.office.budi.nip} · Pusdatin" in late
-    assert f"Approve or return the follow-up plan (RTL) supervisor {BOSS_NIP} 8 December 2026" in late
+    assert f"Approve or return the follow-up plan (RTL) Atasan supervisor {BOSS_NIP} 8 December 2026" in late
     assert re.search(r"Budi,Pusdatin,Information Security,Approve or return.*,2026-12-08,", file)
 
 
