@@ -13,6 +13,7 @@ from typing import Any
 
 import structlog
 
+_NIP_LENGTH = 18
 _NIP = re.compile(r"(?<![0-9])([0-9]{8})[0-9]{10}(?![0-9])")
 
 
@@ -50,7 +51,7 @@ def configure(level: int = logging.INFO) -> None:
 def mask_nips(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A processor of structlog that masks every NIP in a text."""
     for name, value in event.items():
-        if isinstance(value, str):
+        if isinstance(value, str) and len(value) >= _NIP_LENGTH:
             event[name] = mask(value)
     return event
 
