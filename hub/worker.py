@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 IDLE_SECONDS = 0.15
 #: How often what is over is taken away.
 HOUSE = timedelta(minutes=10)
+#: How often a store is looked at that has no dictionary to compress with: it may get its first statements all at once.
+LEARNING = timedelta(seconds=10)
 #: How long to wait for a database that went away before asking again.
 PATIENCE_SECONDS = 2.0
 
@@ -44,22 +46,23 @@ def run(hub: Hub, stopping: threading.Event, metrics: Metrics) -> None:
     """Work until ``stopping`` is set; what is under way then is finished."""
     metrics.watch(hub.db)
     with _polling(hub, stopping, metrics):
-        house_at, replayer = hub.clock(), Replayer(hub)
+        house_at, replayer, learner = hub.clock(), Replayer(hub), Learner(hub)
         while not stopping.is_set():
             worked = _attempt("recognition", lambda: recognition.drain(hub, metrics.recomputed), stopping)
             # A few learners at a time, so that a replay keeps nobody waiting whose statements just came.
             worked += _attempt("replay", replayer.step, stopping)
             worked += _attempt("identity rules", lambda: identity_rules.step(hub), stopping)
+            worked += _attempt("compression", learner.step, stopping)
             if hub.clock() >= house_at:
                 _attempt("house", lambda: keep_house(hub), stopping)
                 house_at = hub.clock() + HOUSE
             if not worked:
+                hub.db.shorten_log()
                 stopping.wait(IDLE_SECONDS)
 
 
 def keep_house(hub: Hub) -> int:
-    """Take away what is over (sessions, tokens, windows of rates), make the partitions of the months to come, and
-    learn to compress once there is enough."""
+    """Take away what is over (sessions, tokens, windows of rates), and make the partitions of the months to come."""
     now = hub.clock()
     made = hub.db.run(lambda conn: partitions.make_ahead(conn, now))
     if made:
@@ -68,12 +71,29 @@ def keep_house(hub: Hub) -> int:
     def work(conn: sa.Connection) -> None:
         for purge in (accounts.forget_expired, limits.forget_ended, lti.purge, logins.purge):
             purge(conn, now)
-        if not payloads.has_dictionary(conn):
-            payloads.learn(conn)
 
     hub.db.run(work)
     _rotate_keys(hub)
     return 0
+
+
+class Learner:
+    """Learns to compress once there are enough statements to learn from."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._at: datetime | None = hub.clock()
+
+    def step(self) -> int:
+        """Look whether there are enough, if it is time to; nothing any more once there is a dictionary."""
+        now = self._hub.clock()
+        if self._at is not None and now >= self._at:
+            self._at = None if self._hub.db.run(_has_learned) else now + LEARNING
+        return 0
+
+
+def _has_learned(conn: sa.Connection) -> bool:
+    return payloads.has_dictionary(conn) or payloads.learn(conn) is not None
 
 
 def _rotate_keys(hub: Hub) -> None:

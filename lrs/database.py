@@ -42,6 +42,9 @@ T = TypeVar("T")
 #: How long a transaction waits for SQLite's one write lock.
 _BUSY_SECONDS = 30
 
+#: A write-ahead log of SQLite of so many bytes is worth emptying.
+_LONG_LOG = 4 * 1024 * 1024
+
 #: PostgreSQL ends a transaction that idles for this long, half of a writer's lease (`lrs.sequence.LEASE`):
 #: a process that was put to sleep must not wake up and commit below a horizon that has moved on.
 _IDLE_MILLISECONDS = 30_000
@@ -253,6 +256,30 @@ class Database:
             return True
         finally:
             connection.close()
+
+    def shorten_log(self) -> bool:
+        """Empty SQLite's write-ahead log where it has grown and nobody writes: it would stay as long as it ever was.
+
+        Tells whether it did. Whoever begins to write meanwhile waits for as long as a commit with a checkpoint takes.
+        """
+        if not self.is_sqlite or not self._log_is_long():
+            return False
+        connection = self._writer.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute("PRAGMA busy_timeout = 0")
+            try:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                [is_busy, *_] = cursor.fetchone() or [1]
+            finally:
+                cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            return not is_busy
+        finally:
+            connection.close()
+
+    def _log_is_long(self) -> bool:
+        log = Path(f"{self.url.database}-wal")
+        return log.exists() and log.stat().st_size > _LONG_LOG
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Do ``work(conn)`` in one transaction; repeat it whole after a deadlock or serialization failure.

@@ -37,8 +37,8 @@ _STORED, _ID = b"\x00", b"\x01"
 _LEVEL = 3
 _SIZE = 64 * 1024
 _SAMPLES = 4000
-#: After so many payloads a connection asks whether there is a newer dictionary.
-_ASK_AGAIN = 2000
+#: After so many payloads a connection asks whether there is a newer dictionary; whether there is a first one, sooner.
+_ASK_AGAIN, _ASK_FOR_FIRST = 2000, 100
 
 
 @dataclass(slots=True)
@@ -104,9 +104,10 @@ def learn(conn: sa.Connection, *, least: int = 2000) -> int | None:
 
     Where there is one already it is a newer one, worth it when statements have come to look different.
     """
-    samples: list[bytes | bytearray | memoryview] = [_masked(payload) for payload in _newest(conn)]
-    if len(samples) < least:
+    newest = _newest(conn)
+    if len(newest) < least:
         return None
+    samples: list[bytes | bytearray | memoryview] = [_masked(payload) for payload in newest]
     trained = zstandard.train_dictionary(_SIZE, samples)
     version = int(conn.execute(sa.select(sa.func.max(dictionaries.c.version))).scalar() or ZSTD) + 1
     row = {"version": version, "content": trained.as_bytes()}
@@ -126,8 +127,8 @@ def _loaded(conn: sa.Connection) -> _Loaded:
 
 
 def _load_newest(conn: sa.Connection, loaded: _Loaded) -> None:
-    loaded.until_asked = _ASK_AGAIN
     version = conn.execute(sa.select(sa.func.max(dictionaries.c.version))).scalar()
+    loaded.until_asked = _ASK_FOR_FIRST if version is None else _ASK_AGAIN
     if version is None or version == loaded.newest:
         return
     loaded.newest, loaded.compressor = version, _compressor(_dictionary(conn, version))

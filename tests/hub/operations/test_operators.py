@@ -19,9 +19,11 @@ from hub.settings import read
 from hub.systems import credentials
 from hub.systems.sync import Pull
 from hub.systems.sync_tables import connector_state
-from hub.worker import keep_house
-from lrs import partitions
+from hub.worker import Learner, keep_house
+from lrs import partitions, payloads
 from lrs.database import Database, insert_all
+from lrstest import Store
+from lrstest import statement as lrs_statement
 from recognizedtest import linked_world, statement
 from wkmbtest.hubs import Clock
 
@@ -61,6 +63,22 @@ def test_a_hub_whose_partitions_have_ended_is_not_ready_until_a_worker_made_more
     assert "wkmb db partition" in refused.get_json()["detail"]
     keep_house(hub)
     assert client.get("/readyz").get_json()["partitions_until"] == "2027-07-01T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_a_worker_learns_to_compress_within_seconds_of_having_enough_to_learn_from(hub: Hub, clock: Clock) -> None:
+    learner, store = Learner(hub), Store(hub.db)
+    learner.step()
+    store.save(*(lrs_statement() for _ in range(2000)))
+
+    def has_learned() -> bool:
+        learner.step()
+        with hub.db.read() as conn:
+            return payloads.has_dictionary(conn)
+
+    assert not has_learned()
+    clock.advance(seconds=10)
+    assert has_learned()
 
 
 @pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
