@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.connector import calling, check_lines, check_values
+from hub.lti import drafts
+from hub.lti.drafts import Draft
 from hub.runtime import Hub
 from hub.systems import connections, registry
-from hub.systems.registry import Deployment, NewTool, Tool
+from hub.systems.registry import Connector, Deployment, NewTool, Tool
 
 
 @click.group()
@@ -193,6 +195,115 @@ def disable(name: str, again: bool, as_json: bool) -> None:
 
         hub.db.run(work)
     say({"name": name, "disabled": not again}, as_json, f"{name} is {'launched again' if again else 'disabled now'}.")
+
+
+# Drafts ------------------------------------------------------------------------------------------------------
+
+
+@tool.command("drafts")
+@click.argument("name", required=False)
+@click.option("--after", type=int, default=0, metavar="NUMBER", help="Go on after this draft.")
+@json_option
+def drafts_(name: str | None, after: int, as_json: bool) -> None:
+    """Courses that were picked and wait, of the tool NAME or of all; the oldest first, at most 100."""
+    with opened() as hub, hub.db.read() as conn:
+        of = None if name is None else registry.deployments_of(conn, registry.named_tool(conn, name).id)
+        only = None if of is None else {each.id for each in of}
+        found = drafts.page(conn, limit=DRAFTS, after=after, deployments=only)
+        values = [_draft(conn, each) for each in found]
+    lines = [
+        f"{each['number']}\t{each['tool']}\t{each['deployment']}\t{each['title'] or '-'}\t"
+        + "; ".join(f"{column}={value}" for column, value in each["proposed"].items())
+        for each in values
+    ]
+    more = [f"There may be more: --after {values[-1]['number']}"] if len(values) == DRAFTS else []
+    say(values, as_json, *(lines or ["No drafts. Courses are picked on the page of a deployment."]), *more)
+
+
+@tool.command()
+@click.argument("number", type=int)
+@click.option(
+    "--set", "given", multiple=True, metavar="COLUMN=VALUE",
+    help="A column of `course import`, in place of what the provider proposes; may be repeated.",
+)  # fmt: skip
+@click.option("--replace", is_flag=True, help="The course of this id gets a new version.")
+@json_option
+def confirm(number: int, given: tuple[str, ...], replace: bool, as_json: bool) -> None:
+    """Take the draft NUMBER into the catalogue, worth what the provider proposes and what is set."""
+    cells = dict(_cell(each) for each in given)
+    with opened() as hub:
+        with hub.db.read() as conn:
+            draft = _waiting(conn, number)
+            owner, deployment = _owner(conn, draft)
+            policy = hub.policies.active(conn, hub.today().year)
+            found = drafts.check(conn, draft, drafts.proposal(draft) | cells, owner.name, deployment, policy)
+            known = not isinstance(found, tuple) and found.id in hub.courses.current(conn).by_iri
+        if isinstance(found, tuple):
+            problems = "; ".join(f"{each.column} {each.reason} {each.action}" for each in found)
+            raise Failed(f"Draft {number} is no course yet: {problems} Use --set COLUMN=VALUE.")
+        if known and not replace:
+            raise Failed(f"There is a course {found.id} already. Use --replace, or --set id=ANOTHER.")
+        if not hub.db.run(lambda conn: drafts.confirm(conn, hub, draft, found, by=actor())):
+            raise Failed(_GONE.format(number))
+    say({"number": number, "course": found.id}, as_json, f"{found.title_id} is in the catalogue as {found.id}.")
+
+
+@tool.command()
+@click.argument("number", type=int)
+@click.option("--again", is_flag=True, help="Take back that it was discarded.")
+@json_option
+def discard(number: int, again: bool, as_json: bool) -> None:
+    """Put the draft NUMBER away."""
+    act, state = (drafts.restore, drafts.DRAFT) if again else (drafts.discard, drafts.DISCARDED)
+    with opened() as hub:
+
+        def work(conn: sa.Connection) -> bool:
+            draft = drafts.find(conn, number)
+            return draft is not None and act(conn, hub, draft, by=actor())
+
+        if not hub.db.run(work):
+            raise Failed(f"There is no discarded draft {number}." if again else _GONE.format(number))
+    say({"number": number, "state": state}, as_json, f"Draft {number} {'waits again' if again else 'is discarded'}.")
+
+
+#: Drafts that one call lists.
+DRAFTS = 100
+
+_GONE = "Draft {} does not wait: it was confirmed, discarded, or never was. See wkmb tool drafts."
+
+
+def _waiting(conn: sa.Connection, number: int) -> Draft:
+    draft = drafts.find(conn, number)
+    if draft is None or draft.state != drafts.DRAFT:
+        raise Failed(_GONE.format(number))
+    return draft
+
+
+def _owner(conn: sa.Connection, draft: Draft) -> tuple[Connector, str]:
+    """The system of a draft, and the name of its tenant."""
+    there = registry.get_deployment(conn, draft.deployment)
+    return registry.get_connector(conn, registry.get_tool(conn, there.tool).connector), there.name
+
+
+def _draft(conn: sa.Connection, draft: Draft) -> dict[str, Any]:
+    there = registry.get_deployment(conn, draft.deployment)
+    return {
+        "number": draft.id,
+        "tool": registry.get_tool(conn, there.tool).name,
+        "deployment": there.name,
+        "title": draft.item.title,
+        "url": draft.item.url,
+        "proposed": draft.item.proposed,
+        "picked_by": draft.picked_by,
+        "picked_at": draft.picked_at.isoformat(),
+    }
+
+
+def _cell(text: str) -> tuple[str, str]:
+    column, is_pair, value = text.partition("=")
+    if not is_pair or column not in drafts.CONFIRMABLE:
+        raise click.UsageError(f"--set {text!r}: write COLUMN=VALUE, with one of {', '.join(drafts.CONFIRMABLE)}.")
+    return column, value
 
 
 def _read_key(path: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from hub import journal
 from hub.learning import catalogue
 from hub.lti.contentitems import Item
-from hub.tables import deployments, drafts
+from hub.tables import drafts
 from lrs.database import insert_new
 from mappings.course import COLUMNS, Course, Problem
 from mappings.policy import Policy
@@ -86,11 +86,11 @@ def land(conn: sa.Connection, hub: Hub, deployment: int, items: Sequence[Item], 
     return done
 
 
-def page(conn: sa.Connection, *, limit: int, after: int = 0, deployment: int | None = None) -> list[Draft]:
-    """Drafts that wait, the oldest first; ``after`` is the last one seen."""
+def page(conn: sa.Connection, *, limit: int, after: int = 0, deployments: Collection[int] | None = None) -> list[Draft]:
+    """Drafts that wait, of some deployments if named, the oldest first; ``after`` is the last one seen."""
     query = sa.select(drafts).where(drafts.c.state == DRAFT, drafts.c.id > after)
-    if deployment is not None:
-        query = query.where(drafts.c.deployment == deployment)
+    if deployments is not None:
+        query = query.where(drafts.c.deployment.in_(sorted(deployments)))
     return [_draft(row) for row in conn.execute(query.order_by(drafts.c.id).limit(limit))]
 
 
@@ -155,13 +155,6 @@ def restore(conn: sa.Connection, hub: Hub, draft: Draft, *, by: str) -> bool:
 def has_waiting(conn: sa.Connection) -> bool:
     """Whether anything waits for an administrator."""
     return conn.execute(sa.select(drafts.c.id).where(drafts.c.state == DRAFT).limit(1)).first() is not None
-
-
-def place(conn: sa.Connection, deployment: int) -> tuple[int, str] | None:
-    """The tool and the name of a draft's tenant."""
-    query = sa.select(deployments.c.tool, deployments.c.name).where(deployments.c.id == deployment)
-    row = conn.execute(query).first()
-    return None if row is None else (row.tool, row.name)
 
 
 def _settle(conn: sa.Connection, draft: Draft, state: str, course: str | None) -> bool:

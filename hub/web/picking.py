@@ -64,7 +64,7 @@ def deployment(name: str, tool: str, number: int) -> ResponseReturnValue:
     with hub.db.read() as conn:
         place = _place(conn, name, tool, number)
         given = _courses_of(conn, hub, place)
-        waiting = drafts.page(conn, limit=FIRST + 1, deployment=number)
+        waiting = drafts.page(conn, limit=FIRST + 1, deployments=(number,))
     headers.allow_form_action(place.tool.login_url)
     after = flask.request.args.get("after", 0, int)
     shown = [each for each in given if each.id > after]
@@ -153,7 +153,7 @@ def list_drafts() -> ResponseReturnValue:
     hub, after = current(), flask.request.args.get("after", 0, int)
     undone, deployment = (flask.request.args.get(name, 0, int) for name in ("discarded", "deployment"))
     with hub.db.read() as conn:
-        found = drafts.page(conn, limit=LIMIT + 1, after=after, deployment=deployment or None)
+        found = drafts.page(conn, limit=LIMIT + 1, after=after, deployments=(deployment,) if deployment else None)
         places = _places(conn, {each.deployment for each in found} | ({deployment} if deployment else set()))
         discarded = drafts.find(conn, undone) if undone else None
     return flask.render_template(

@@ -9,6 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from hub.lti import drafts
+from hub.lti.contentitems import Item
+from hub.runtime import Hub
+from hub.systems import registry
+
 Terminal = Any
 NEAR = ("--internal", "--login-url", "http://127.0.0.1:1/login", "--redirect-uri", "http://127.0.0.1:1/launch",
         "--target-link-uri", "http://127.0.0.1:1/launch")  # fmt: skip
@@ -95,3 +100,52 @@ def test_a_tool_is_switched_off_and_on(wkmb: Terminal) -> None:
     wkmb("tool", "disable", "sandbox", "--again")
 
     assert not wkmb.json("tool", "show", "sandbox")["disabled"]
+
+
+def test_a_tenant_is_shown_switched_off_and_told_names_or_not(wkmb: Terminal) -> None:
+    wkmb("tool", "add", "unggul", *NEAR, *KEYS, "--names", "--deployment", "KKP", "--deployment", "BMKG")
+
+    first = wkmb.json("tool", "tenant", "unggul", "KKP")
+    assert (first["names"], first["names_as_tool"], first["disabled"]) == (True, True, False)
+
+    changed = wkmb.json("tool", "tenant", "unggul", "KKP", "--names", "no", "--disable")
+    assert (changed["names"], changed["names_as_tool"], changed["disabled"]) == (False, False, True)
+    other = wkmb.json("tool", "tenant", "unggul", "BMKG")
+    assert (other["names"], other["disabled"]) == (True, False)
+
+    back = wkmb.json("tool", "tenant", "unggul", "KKP", "--names", "as-tool", "--enable")
+    assert back == first
+    assert "'LKPP'" in wkmb.refused("tool", "tenant", "unggul", "LKPP")
+
+
+def test_drafts_are_listed_confirmed_and_discarded(wkmb: Terminal, served: Hub) -> None:
+    wkmb("tool", "add", "unggul", *NEAR, *KEYS)
+    wkmb("tool", "add", "other", *NEAR, *KEYS)
+    with served.db.write() as conn:
+        [deployment] = registry.deployments_of(conn, registry.named_tool(conn, "unggul").id)
+        items = [
+            Item("Kearsipan", "", f"http://127.0.0.1:1/{name}", (("jp", "4.5"), ("id", name))) for name in ("a", "b")
+        ]
+        drafts.land(conn, served, deployment.id, items, by="ani")
+
+    listed = wkmb.json("tool", "drafts", "unggul")
+    first, second = (each["number"] for each in listed)
+    assert listed[0]["proposed"] == {"programme_jp": "4.5"}
+    assert (wkmb.json("tool", "drafts", "other"), len(wkmb.json("tool", "drafts"))) == ([], 2)
+    assert [each["number"] for each in wkmb.json("tool", "drafts", "--after", str(first))] == [second]
+
+    assert "form" in wkmb.refused("tool", "confirm", str(first))
+    assert "COLUMN=VALUE" in wkmb.refused("tool", "confirm", str(first), "--set", "provider=x", code=2)
+    made = wkmb.json("tool", "confirm", str(first), "--set", "form=NKL04", "--set", "id=https://lan.example/1")
+    assert made["course"] == "https://lan.example/1"
+    with served.db.read() as conn:
+        course = served.courses.current(conn).by_iri[made["course"]].course
+    assert (course.form, course.programme_centi_jp, course.custom) == ("NKL04", 450, (("jp", "4.5"), ("id", "a")))
+
+    assert "does not wait" in wkmb.refused("tool", "discard", str(first))
+    wkmb("tool", "discard", str(second))
+    assert wkmb.json("tool", "drafts") == []
+    assert wkmb.json("tool", "discard", str(second), "--again")["state"] == "draft"
+    taken = ("tool", "confirm", str(second), "--set", "form=NKL04", "--set", "id=https://lan.example/1")
+    assert "--replace" in wkmb.refused(*taken)
+    assert wkmb.json(*taken, "--replace")["course"] == "https://lan.example/1"
