@@ -81,8 +81,14 @@ def decode(conn: sa.Connection, codec: int, stored: bytes) -> bytes:
 
 def reader(conn: sa.Connection) -> Callable[[Any], bytes]:
     """What gives the accepted bytes of a row of `lrs.tables.statements`."""
+    read = restorer(conn)
+    return lambda row: read(row.codec, row.payload, row.id, row.seq)
+
+
+def restorer(conn: sa.Connection) -> Callable[[int, bytes, UUID, int], bytes]:
+    """The same from codec, payload, id and number, for who reads thousands."""
     decode = _decoder(conn)
-    return lambda row: restore(decode(row.codec, row.payload), row.id, row.seq)
+    return lambda codec, payload, id, seq: restore(decode(codec, payload), id, seq)
 
 
 def _decoder(conn: sa.Connection) -> Callable[[int, bytes], bytes]:

@@ -144,10 +144,11 @@ def of_actors(
         if limit is not None
         else [keys[n : n + _TOGETHER] for n in range(0, len(keys), _TOGETHER)]
     )
-    read = payloads.reader(conn)
+    read = payloads.restorer(conn)
     for part in parts:
-        for row in conn.execute(query.where(at.actor_key.in_(part)).limit(limit)).all():
-            yield _stored(row, read, row.voided_by)
+        rows = conn.execute(query.where(at.actor_key.in_(part)).limit(limit)).all()
+        for id, actor_key, seq, codec, payload, owner, origin, voided_by in rows:
+            yield Stored(id, actor_key, seq, read(codec, payload, id, seq), owner, origin, voided_by)
 
 
 def actors_about(conn: sa.Connection, activities: Iterable[str], *, extra: Iterable[str] = ()) -> set[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gc
 import io
 import logging
 import os
@@ -21,7 +20,7 @@ import click
 import sqlalchemy as sa
 
 from hub import journal
-from hub.cli.base import Failed, actor, json_option, opened, say
+from hub.cli.base import Failed, actor, json_option, opened, say, seek_cycles_rarely
 from hub.cli.files import read_text
 from hub.jp import policies, recognition, replays
 from hub.operations import logs
@@ -214,9 +213,7 @@ def _replay(hub: Hub, name: str, processes: int, as_json: bool) -> dict[str, Any
 def work_on_replay(name: str, parent: int) -> None:
     """One of several processes that work on a replay."""
     logs.configure(logging.ERROR)  # As the command itself does.
-    # A replay makes many small values and hardly a cycle: looking for cycles as often as usual is a third of its time.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    seek_cycles_rarely()
     with opened() as hub:
         deque(_work(hub, name, parent), maxlen=0)
 

@@ -9,7 +9,7 @@ import threading
 import click
 
 from hub import migrations
-from hub.cli.base import Failed, opened, require_free, settings
+from hub.cli.base import Failed, opened, require_free, seek_cycles_rarely, settings
 from hub.operations import logs
 from hub.runtime import open_hub
 from hub.settings import serve_at, share_metrics, shared_metrics
@@ -46,6 +46,7 @@ def worker(with_parent: bool) -> None:
     if with_parent:
         threading.Thread(target=_follow_parent, args=(stopping, os.getppid()), daemon=True).start()
     hub = open_hub(settings(), pool_size=8, traced=True)
+    seek_cycles_rarely()
     try:
         migrations.require_newest(hub.db)
         work.run(hub, stopping, Metrics(shared_metrics()))

@@ -34,7 +34,7 @@ PARTS = 64
 TOGETHER, MOST_TOGETHER = 64, 512
 #: So many seconds the following ones are to take: long enough that what each costs is shared by many, short enough for
 #: who waits for one of these learners, whatever the number of their statements is.
-_SECONDS = 0.5
+_SECONDS = 0.3
 #: How long a part belongs to whoever took it; each transaction prolongs it.
 LEASE = timedelta(seconds=15)
 
