@@ -142,6 +142,41 @@ def test_a_launch_on_trial_says_what_the_tool_does_wrong(hub: Hub, other: HTTPSe
     assert said in next(each.detail for each in checks if each.code == "dry_launch")
 
 
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [(3, "180 seconds behind ours; launches and tokens"), (-3, "180 seconds ahead of ours; launches")],
+)
+def test_a_clock_that_is_minutes_off_fails_with_its_difference(
+    hub: Hub, other: HTTPServer, clock: Clock, minutes: int, said: str
+) -> None:
+    made = tool(hub, other.url_for("").rstrip("/"))
+    clock.advance(minutes=minutes)
+
+    checks = connections.test(hub, made.connector)
+
+    assert found(checks)["clock"] == ("failed", "skewed")
+    detail = next(each.detail for each in checks if each.code == "clock")
+    # The Date header has whole seconds.
+    assert said in re.sub("1(79|81) seconds", "180 seconds", detail)
+
+
+def test_a_slow_key_set_is_told_with_its_time(hub: Hub, other: HTTPServer, clock: Clock) -> None:
+    made = tool(hub, other.url_for("").rstrip("/"))
+    other.clear()
+
+    def slowly(request: Request) -> Response:
+        if request.path == "/jwks":
+            clock.advance(seconds=4)
+        return Response(orjson.dumps(KEYS), content_type="application/json")
+
+    other.expect_request(re.compile("/(login|jwks)")).respond_with_handler(slowly)
+
+    checks = connections.test(hub, made.connector)
+
+    assert found(checks)["jwks"] == ("warning", "slow")
+    assert "took 4.0 seconds" in next(each.detail for each in checks if each.code == "jwks")
+
+
 def test_what_was_found_is_kept_the_newest_only(hub: Hub, other: HTTPServer, clock: Clock) -> None:
     made = tool(hub, other.url_for("").rstrip("/"))
     assert last(hub, made.connector) is None
