@@ -59,6 +59,9 @@ _LOCK_MILLISECONDS = 10_000
 #: From so many rows on COPY, two ways to the server and back, costs half of one INSERT, on both sides.
 _COPY_FROM = 100
 
+#: How long what several have brought together waits for a row that somebody else is writing; then each waits alone.
+_PATIENCE_MILLISECONDS = 250
+
 #: One metadata for every package's tables, so that migrations see them all.
 metadata = sa.MetaData(
     naming_convention={
@@ -143,7 +146,9 @@ class Database:
         else:
             self._writer = self._reader = _postgresql_engine(self.url, pool_size)
             # Nothing is prepared on these but by `lrs.wire`, and whoever has one leaves no transaction open.
-            self._sender = _postgresql_engine(self.url, 4, prepare_threshold=None)
+            self._sender = _postgresql_engine(
+                self.url, 4, f" -c lock_timeout={_PATIENCE_MILLISECONDS}", prepare_threshold=None
+            )
         self._snapshots = self._reader.execution_options(wkmb_begin="snapshot")
         self._singles = self._reader.execution_options(wkmb_begin="nothing")
 
@@ -213,7 +218,10 @@ class Database:
 
     @contextmanager
     def write_at_once(self) -> Iterator[Connection]:
-        """As `write`, for inserts alone: they are sent together with the commit. Errors come at the block's end."""
+        """As `write`, for inserts alone: they are sent together with the commit. Errors come at the block's end.
+
+        A row that another transaction is just writing is soon an error too.
+        """
         if self.is_sqlite:
             with self.write() as conn:
                 yield conn
@@ -383,7 +391,7 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: sa.URL, pool_size: int, **options: Any) -> Engine:
+def _postgresql_engine(url: sa.URL, pool_size: int, settings: str = "", **options: Any) -> Engine:
     # Without bitmaps: a page is the first rows of a range in the order of its index. For a bitmap all of the range is
     # read, and the planner chooses it where it takes a range between two unknown numbers for a few rows.
     engine = sa.create_engine(
@@ -391,7 +399,8 @@ def _postgresql_engine(url: sa.URL, pool_size: int, **options: Any) -> Engine:
         pool_size=pool_size,
         max_overflow=-1,
         connect_args={
-            "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS} -c enable_bitmapscan=off",
+            "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS} -c enable_bitmapscan=off"
+            + settings,
             **options,
         },
     )

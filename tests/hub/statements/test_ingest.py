@@ -131,6 +131,21 @@ def test_batches_that_come_at_once_are_each_stored_repeated_or_refused(hub: Hub)
     assert set(awake(hub)) == {KEY}
 
 
+def test_nobody_waits_for_what_another_writer_holds_up(hub: Hub) -> None:
+    if hub.db.commits_in_order:
+        return
+    intake, held, other = ingest.Intake(hub), prepared(hub, completed()), {"id": "https://lms.example/course/2"}
+    with ThreadPoolExecutor(2) as pool, hub.sequence.writing() as ticket, hub.db.write() as conn:
+        ingest.store(conn, held, ticket, now=NOW, new_id=uuid4)
+        repeated = pool.submit(intake.accept, held)
+        others = [pool.submit(intake.accept, prepared(hub, completed(object=other))) for _ in range(3)]
+
+        assert [len(each.result(20).new) for each in others] == [1] * 3
+        assert not repeated.done()
+
+    assert repeated.result(20).new == ()
+
+
 def test_a_void_and_attachments_go_the_careful_way(hub: Hub) -> None:
     intake, made = ingest.Intake(hub), completed()
     voiding = completed(verb={"id": VOIDED}, object={"objectType": "StatementRef", "id": made["id"]})
