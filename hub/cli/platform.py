@@ -98,11 +98,12 @@ def _require_all(entered: Mapping[str, str | None]) -> dict[str, str]:
 @platform.command()
 @click.argument("name")
 @click.option("--internal", is_flag=True, help="Allow http and private or loopback addresses for this system.")
+@click.option("--title", default="", metavar="TEXT", help="What people see instead of the name.")
 @json_option
-def invite(name: str, internal: bool, as_json: bool) -> None:
+def invite(name: str, internal: bool, title: str, as_json: bool) -> None:
     """Print the address with which an LMS registers the hub as its tool, to be called NAME here; good once."""
     with opened() as hub:
-        url = registering.invite(hub, registering.Invitation(name, internal), by=actor())
+        url = registering.invite(hub, registering.Invitation(name, internal, title), by=actor())
     say({"registration_url": url}, as_json, url)
 
 

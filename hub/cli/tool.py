@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from hub.cli.base import Failed, actor, json_option, opened, say
 from hub.cli.connector import calling, check_lines, check_values
-from hub.lti import drafts
+from hub.lti import drafts, registering
 from hub.lti.drafts import Draft
 from hub.runtime import Hub
 from hub.systems import connections, registry
@@ -84,6 +84,39 @@ def add(
 
         value = hub.db.run(work)
     say(value, as_json, f"{name} is registered. Enter on its side:", *_lines(value))
+
+
+@tool.command()
+@click.argument("name")
+@click.option("--url", required=True, metavar="URL", help="Its registration address (LTI Dynamic Registration).")
+@click.option("--title", default="", metavar="TEXT", help="What people see instead of the name.")
+@click.option("--connector", metavar="NAME", help="The system that it belongs to; without it one of its name is made.")
+@click.option(
+    "--deployment", "deployments", multiple=True, metavar="NAME",
+    help='A tenant of it; may be repeated. Without it there is one, named "default".',
+)  # fmt: skip
+@click.option("--names", is_flag=True, help="Launches carry the learner's name and e-mail address.")
+@click.option("--internal", is_flag=True, help="Allow http and private or loopback addresses for this system.")
+@json_option
+def invite(
+    name: str,
+    url: str,
+    title: str,
+    connector: str | None,
+    deployments: tuple[str, ...],
+    names: bool,
+    internal: bool,
+    as_json: bool,
+) -> None:
+    """Print the address at which the tool NAME registers itself, good once; it arrives disabled."""
+    invitation = registering.Invitation(
+        name, connector, deployments or ("default",), names=names, internal=internal, title=title
+    )  # fmt: skip
+    with opened() as hub:
+        address = registering.invite(hub, invitation, url, by=actor())
+        minutes = registering.LIFE.seconds // 60
+    told = f"Open it within {minutes} minutes, then look at its addresses and `wkmb tool disable {name} --again`."
+    say({"registration_url": address}, as_json, address, told)
 
 
 @tool.command("list")

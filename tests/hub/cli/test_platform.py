@@ -104,7 +104,9 @@ def test_the_hub_is_registered_dynamically(wkmb: Terminal, httpserver: HTTPServe
     assert made["token_url"] == f"{base}/token_endpoint"
     assert "offers no address" in wkmb.refused("platform", "update", "moodle")
     assert "leave the other options out" in wkmb.refused("platform", "add", "m", "--register", base, *LMS, code=2)
-    assert wkmb.json("platform", "invite", "lain")["registration_url"].startswith(f"{TOOL}/register?invitation=")
+    assert wkmb.json("platform", "invite", "lain", "--title", "Kampus Lain")["registration_url"].startswith(
+        f"{TOOL}/register?invitation="
+    )
 
 
 def test_a_platform_whose_launches_named_no_membership_list_has_none_to_read(wkmb: Terminal) -> None:

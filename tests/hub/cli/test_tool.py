@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from hub.lti import drafts
+from hub.lti import drafts, registering
 from hub.lti.contentitems import Item
 from hub.runtime import Hub
 from hub.systems import registry
@@ -100,6 +102,31 @@ def test_a_tool_is_switched_off_and_on(wkmb: Terminal) -> None:
     wkmb("tool", "disable", "sandbox", "--again")
 
     assert not wkmb.json("tool", "show", "sandbox")["disabled"]
+
+
+def test_a_tool_is_invited_to_register_itself(wkmb: Terminal, served: Hub) -> None:
+    near = ("--internal", "--title", "Badan Contoh", "--deployment", "KKP", "--deployment", "BMKG")
+
+    url = wkmb.json("tool", "invite", "unggul", "--url", "http://127.0.0.1:1/register?a=1", *near)["registration_url"]
+
+    assert url.startswith("http://127.0.0.1:1/register?a=1&openid_configuration=")
+    token = dict(parse_qsl(urlsplit(url).query))["registration_token"]
+    said = {
+        "response_types": ["id_token"],
+        "grant_types": ["client_credentials"],
+        "initiate_login_uri": "http://127.0.0.1:1/login",
+        "redirect_uris": ["http://127.0.0.1:1/launch"],
+        "jwks_uri": "http://127.0.0.1:1/jwks",
+        "token_endpoint_auth_method": "private_key_jwt",
+        registering.TOOL_CONFIGURATION: {"domain": "127.0.0.1:1"},
+    }
+    made = registering.register(served, f"Bearer {token}", json.dumps(said).encode())
+    assert isinstance(made, registering.Registered)
+    shown = wkmb.json("tool", "show", "unggul")
+    assert (list(shown["deployments"]), shown["disabled"]) == (["KKP", "BMKG"], True)
+    with served.db.read() as conn:
+        assert registry.named_connector(conn, "unggul").shown == "Badan Contoh"
+    assert "is not https" in wkmb.refused("tool", "invite", "x", "--url", "http://lms.example/register")
 
 
 def test_a_tenant_is_shown_switched_off_and_told_names_or_not(wkmb: Terminal) -> None:
