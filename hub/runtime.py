@@ -14,6 +14,7 @@ import flask
 
 from connectors.http import GuardedSession
 from hub.access.crypto import Keyring
+from hub.access.known_accounts import KnownAccounts
 from hub.jp.policies import Policies
 from hub.learning.catalogue import Courses
 from hub.operations.tracing import Silent, Tracing, start
@@ -46,6 +47,7 @@ class Hub:
     courses: Courses
     policies: Policies
     directory: Directory
+    accounts: KnownAccounts
     trace: Tracing = field(default_factory=Silent)
 
     @property
@@ -87,6 +89,7 @@ def open_hub(
         courses=Courses(),
         policies=Policies(),
         directory=Directory(),
+        accounts=KnownAccounts(),
         trace=start(settings, db) if traced else Silent(),
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeAlias
@@ -21,7 +21,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden
 from werkzeug.wrappers import Response
 
-from hub.access import limits
+from hub import revisions
+from hub.access import known_accounts, limits
+from hub.access.known_accounts import Account as Account
 from hub.errors import HubError
 from hub.runtime import Hub
 from hub.runtime import current as current_hub
@@ -47,17 +49,6 @@ LONGEST_USERNAME = 64
 
 P = ParamSpec("P")
 Answer: TypeAlias = ResponseReturnValue
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who may sign in."""
-
-    username: str
-    role: str
-    learner: UUID | None
-    is_disabled: bool
-    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +135,7 @@ def list_accounts(conn: sa.Connection, *, limit: int = 200, after: str = "") -> 
 def set_disabled(conn: sa.Connection, username: str, disabled: bool) -> bool:
     """Lock an account, which ends its sessions with their next request, or open it again; False: no such account."""
     update = accounts.update().where(accounts.c.username == normalize(username)).values(disabled=disabled)
+    revisions.bump(conn, known_accounts.REVISION)
     return conn.execute(update).rowcount == 1
 
 
@@ -211,11 +203,14 @@ def sign_out(conn: sa.Connection, session: Session) -> None:
     conn.execute(web_sessions.delete().where(web_sessions.c.id == session.id))
 
 
-def find_session(conn: sa.Connection, hub: Hub, token: str) -> Session | None:
-    """The session of a cookie, while it lasts and its account is open."""
+def find_session(conn: sa.Connection, hub: Hub, token: str, numbers: Mapping[str, int] | None = None) -> Session | None:
+    """The session of a cookie, while it lasts and its account is open; ``numbers`` are the newest `hub.revisions`."""
     found = session_id(hub, token)
     row = _SESSION.first(conn, which=found, now=hub.clock())
-    account = None if row is None else find(conn, row.username)
+    if row is None:
+        return None
+    numbers = revisions.read(conn) if numbers is None else numbers
+    account = hub.accounts.find(numbers, row.username, lambda: find(conn, row.username))
     if account is None or account.is_disabled:
         return None
     return Session(found, account.username, account.role, account.learner)
@@ -261,13 +256,22 @@ def current() -> Session | None:
     return session
 
 
-def current_in(conn: sa.Connection) -> Session | None:
-    """The same for a view that reads more in this transaction."""
+def current_in(conn: sa.Connection, numbers: Mapping[str, int] | None = None) -> Session | None:
+    """The same for a view that reads more in this transaction; ``numbers`` where it has read `hub.revisions` there."""
     if "wkmb_session" not in flask.g:
         token = flask.request.cookies.get(COOKIE, "")
-        flask.g.wkmb_session = find_session(conn, current_hub(), token) if 0 < len(token) <= 64 else None
+        flask.g.wkmb_session = None
+        if 0 < len(token) <= 64:
+            flask.g.wkmb_revisions = revisions.read(conn) if numbers is None else numbers
+            flask.g.wkmb_session = find_session(conn, current_hub(), token, flask.g.wkmb_revisions)
     session: Session | None = flask.g.wkmb_session
     return session
+
+
+def numbers_seen() -> Mapping[str, int] | None:
+    """`hub.revisions` as they were when this request's session was looked for; None where there was no cookie."""
+    numbers: Mapping[str, int] | None = flask.g.get("wkmb_revisions")
+    return numbers
 
 
 def require(*roles: str) -> Callable[[Callable[P, Answer]], Callable[P, Answer]]:

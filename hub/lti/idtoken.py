@@ -7,6 +7,7 @@ the claim ``<issuer>/claim/xapi`` is the hub's own and hands over the LRS.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -205,9 +206,14 @@ def _context(message: Message) -> dict[str, Any]:
     }
 
 
+@functools.cache
+def _guid(issuer: str) -> str:
+    return str(uuid5(NAMESPACE_URL, issuer))
+
+
 def _platform(issuer: str, version: str) -> dict[str, str]:
     return {
-        "guid": str(uuid5(NAMESPACE_URL, issuer)),
+        "guid": _guid(issuer),
         "name": "WKMB Hub",
         "description": urlsplit(issuer).hostname or "",
         "url": issuer,

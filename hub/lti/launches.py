@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -140,15 +141,27 @@ class Started:
 
 
 def start(
-    hub: Hub, *, learner: UUID, session: bytes, course_id: int, locale: str, in_window: bool = True
+    hub: Hub,
+    *,
+    learner: UUID,
+    session: bytes,
+    course_id: int,
+    locale: str,
+    in_window: bool = True,
+    numbers: Mapping[str, int] | None = None,
 ) -> Started | LaunchRefused:
-    """Begin a launch, or why not. ``in_window``: in the whole window, also where the tool's courses open in a frame."""
+    """Begin a launch, or why not. ``in_window``: in the whole window, also where the tool's courses open in a frame.
+
+    ``numbers`` are `hub.revisions`, where this request has read them already.
+    """
     begun = _Begun(hub.new_id(), learner, session, locale, in_window)
-    return hub.db.run(lambda conn: _start(conn, hub, course_id, begun))
+    return hub.db.run(lambda conn: _start(conn, hub, course_id, begun, numbers))
 
 
-def _start(conn: sa.Connection, hub: Hub, course_id: int, begun: _Begun) -> Started | LaunchRefused:
-    target = _find_target(conn, hub, course_id)
+def _start(
+    conn: sa.Connection, hub: Hub, course_id: int, begun: _Begun, numbers: Mapping[str, int] | None
+) -> Started | LaunchRefused:
+    target = _find_target(conn, hub, course_id, revisions.read(conn) if numbers is None else numbers)
     if isinstance(target, LaunchRefused):
         return target
     if target.tool is None or target.deployment is None:
@@ -325,8 +338,7 @@ def registration_id(hub: Hub, learner: UUID, course: str) -> UUID:
     return xapi.statement_id("registration", hub.base_url, str(learner), course)
 
 
-def _find_target(conn: sa.Connection, hub: Hub, course_id: int) -> _Target | LaunchRefused:
-    numbers = revisions.read(conn)
+def _find_target(conn: sa.Connection, hub: Hub, course_id: int, numbers: Mapping[str, int]) -> _Target | LaunchRefused:
     listed = hub.courses.current(conn, numbers).by_id.get(course_id)
     if listed is None:
         return LaunchRefused("course", _("This course is not in the catalogue any more."))

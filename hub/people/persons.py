@@ -14,6 +14,8 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from hub import revisions
+from hub.access import known_accounts
 from hub.errors import HubError
 from hub.jp import recognition
 from hub.jp.recognition import Recomputed
@@ -46,7 +48,8 @@ def merge(conn: sa.Connection, hub: Hub, gone: Learner, kept: Learner) -> Moved:
     _lock(conn, gone.id, kept.id)
     moved = _move(conn, hub, gone.id, kept.id, lambda each: f"{_MERGED}{gone.id}:{each.linked_by}")
     conn.execute(sa.update(learner_nips).where(learner_nips.c.learner == gone.id).values(learner=kept.id))
-    conn.execute(sa.update(accounts).where(accounts.c.learner == gone.id).values(learner=kept.id))
+    if conn.execute(sa.update(accounts).where(accounts.c.learner == gone.id).values(learner=kept.id)).rowcount:
+        revisions.bump(conn, known_accounts.REVISION)
     return Moved(moved, _recompute(conn, hub, gone.id), _recompute(conn, hub, kept.id))
 
 

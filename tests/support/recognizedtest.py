@@ -19,6 +19,7 @@ import orjson
 import sqlalchemy as sa
 
 from hub.access.crypto import Keyring
+from hub.access.known_accounts import KnownAccounts
 from hub.jp import ledger, recognition, replays
 from hub.jp.policies import Policies
 from hub.learning.catalogue import Courses, import_courses
@@ -124,6 +125,7 @@ class World:
             courses=Courses(),
             policies=Policies(),
             directory=Directory(),
+            accounts=KnownAccounts(),
         )
 
     def offer(self, *courses: Course) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
+from hub import revisions
 from hub.access import accounts, limits
 from hub.access.accounts import SignedIn, SignInRefused
 from hub.errors import HubError
@@ -58,11 +59,31 @@ def test_a_wrong_password_and_an_unknown_name_get_one_answer(hub, username, pass
 @pytest.mark.usefixtures("admin")
 def test_a_locked_account_neither_signs_in_nor_stays_signed_in(hub):
     signed_in = accounts.sign_in(hub, "rina", PASSWORD, "192.0.2.1")
+    assert session_of(hub, signed_in.token) == signed_in.session
     with hub.db.write() as conn:
         assert accounts.set_disabled(conn, "rina", True)
 
     assert session_of(hub, signed_in.token) is None
     assert accounts.sign_in(hub, "rina", PASSWORD, "192.0.2.1") == SignInRefused("wrong")
+
+
+@pytest.mark.usefixtures("admin")
+def test_a_process_that_knew_an_account_before_it_was_locked_does_not_know_it_after(hub):
+    """Also where what it reads late is from before the lock: that is good for the revision of before alone."""
+    signed_in = accounts.sign_in(hub, "rina", PASSWORD, "192.0.2.1")
+    with hub.db.read() as conn:
+        before = revisions.read(conn)
+        account = accounts.find(conn, "rina")
+    with hub.db.write() as conn:
+        accounts.set_disabled(conn, "rina", True)
+    assert session_of(hub, signed_in.token) is None
+
+    assert hub.accounts.find(before, "rina", lambda: account) == account
+
+    assert session_of(hub, signed_in.token) is None
+    with hub.db.write() as conn:
+        accounts.set_disabled(conn, "rina", False)
+    assert session_of(hub, signed_in.token) == signed_in.session
 
 
 @pytest.mark.usefixtures("admin")

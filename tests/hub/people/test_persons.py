@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
+from hub.access import accounts
 from hub.errors import HubError, Refused
 from hub.jp import audit
 from hub.people import identity, learners, persons
@@ -66,6 +69,23 @@ def test_what_the_hub_wrote_about_the_one_counts_for_the_other(db: Database) -> 
     assert world.year(new).recognized_centi == 1800
     with pytest.raises(Refused):
         world.link(world.employ("197001012000011001", "Ani"), identity.hub_account(BASE, old.id))
+
+
+def test_who_is_signed_in_as_the_one_is_the_other_with_her_next_request(db: Database) -> None:
+    world, old, new = two(db)
+    password = "kata sandi yang panjang"
+    world.db.run(lambda conn: accounts.add(conn, world.hub, "budi", "learner", password, old.id))
+    signed_in = accounts.sign_in(world.hub, "budi", password, "192.0.2.1")
+    assert isinstance(signed_in, accounts.SignedIn)
+
+    def learner() -> UUID | None:
+        with db.read() as conn:
+            session = accounts.find_session(conn, world.hub, signed_in.token)
+        return None if session is None else session.learner
+
+    assert learner() == old.id
+    merge(world, old, new)
+    assert learner() == new.id
 
 
 def test_splitting_undoes_merging(db: Database) -> None:
