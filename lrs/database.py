@@ -473,11 +473,12 @@ def at_once(conn: Connection) -> Iterator[None]:
 def _gathered(conn: Connection) -> Iterator[list[wire.Insert]]:
     """What is inserted in this block, which is not sent."""
     inserts: list[wire.Insert] = []
-    conn.info["wkmb_gathered"] = inserts
+    info = conn.info  # A connection that is lost meanwhile gives its own no more.
+    info["wkmb_gathered"] = inserts
     try:
         yield inserts
     finally:
-        del conn.info["wkmb_gathered"]
+        del info["wkmb_gathered"]
 
 
 def _send(conn: Connection, inserts: Sequence[wire.Insert], *, commit: bool = False) -> list[int]:
