@@ -103,6 +103,23 @@ def test_several_share_a_replay_and_do_nobody_twice(db: Database) -> None:
     assert [amounts(world, person) for person in people] == [[400]] * 8
 
 
+def test_every_process_follows_what_another_one_began_until_it_is_let_go(db: Database) -> None:
+    """What recomputations go by is kept in the memory of each process."""
+    world, _ = coached_people(db)
+    other = world.another_process()
+
+    def followed() -> list[str]:
+        with db.read() as conn:
+            return [policy.name for policy in recognition.surroundings(conn, other).policies]
+
+    before = followed()
+    db.run(lambda conn: replays.begin(conn, world.hub, OTHER, by="ani"))
+    during = followed()
+    db.run(lambda conn: replays.let_go(conn, world.hub, OTHER, by="ani"))
+
+    assert (before, during, followed()) == ([NAME], [NAME, OTHER], [NAME])
+
+
 def test_what_arrives_during_and_after_a_replay_is_followed_so_that_nothing_is_behind(db: Database) -> None:
     world, people = coached_people(db)
     replayed(world, OTHER, steps=1)
