@@ -112,13 +112,27 @@ class UUIDKey(sa.types.TypeDecorator[UUID]):
     def process_result_value(self, value: Any, dialect: Dialect) -> UUID | None:
         return value if value is None or isinstance(value, UUID) else UUID(bytes=value)
 
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], UUID | None] | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         """Nothing on PostgreSQL, whose driver gives UUIDs, and one call on SQLite: a page has a hundred of them."""
         return None if dialect.name == "postgresql" else _read_uuid
 
 
 def _read_uuid(value: bytes | None) -> UUID | None:
     return None if value is None else UUID(bytes=value)
+
+
+class UUIDText(UUIDKey):
+    """A UUID of a column that is never empty, read as its text, where it is only written again."""
+
+    cache_ok = True
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        return str if dialect.name == "postgresql" else _read_text
+
+
+def _read_text(value: bytes) -> str:
+    text = value.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class Database:

@@ -59,7 +59,7 @@ def shorten(pieces: Iterable[bytes], statement_id: UUID) -> bytes:
     return _STORED.join(pieces).replace(str(statement_id).encode(), _ID)
 
 
-def restore(text: bytes, statement_id: UUID, seq: int) -> bytes:
+def restore(text: bytes, statement_id: UUID | str, seq: int) -> bytes:
     """The accepted text. One that was stored whole stays as it is."""
     return text.replace(_STORED, stored_text(seq).encode()).replace(_ID, str(statement_id).encode())
 

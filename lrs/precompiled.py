@@ -52,7 +52,7 @@ class Precompiled:
     For a few rows, and for values that need no more than one place each: no lists.
     """
 
-    def __init__(self, statement: sa.Select[Any] | sa.Insert | sa.Update | sa.Delete) -> None:
+    def __init__(self, statement: sa.Select[Any] | sa.CompoundSelect[Any] | sa.Insert | sa.Update | sa.Delete) -> None:
         self.statement = statement
         self._forms: dict[str, _Form] = {}
 

@@ -10,6 +10,7 @@ one that matches.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from lrs import agents, index, payloads
+from lrs.database import UUIDText
 from lrs.precompiled import Precompiled
 from lrs.sequence import lowest_seq, stored_at
 from lrs.tables import FREQUENT, attachments, slot, statement_ids, statement_index, statements, voids
@@ -26,7 +28,9 @@ from lrs.tables import FREQUENT, attachments, slot, statement_ids, statement_ind
 _AT = statements.c
 _NAMES = ("id", "actor_key", "seq", "codec", "payload", "owner", "origin", "voided_by")
 _COLUMNS: tuple[sa.ColumnElement[Any], ...] = tuple(_AT[name] for name in _NAMES)
-_LISTED = _COLUMNS[:-1]  # What is on a list is not voided.
+_SEQ = operator.attrgetter("seq")
+#: Of what is on a list: it is not voided, and its id is only written.
+_LISTED = (sa.type_coerce(_AT.id, UUIDText).label("id"), *_COLUMNS[1:-1])
 _BY_ID = Precompiled(
     sa.select(*_COLUMNS)
     .join_from(
@@ -90,6 +94,21 @@ class Page:
     next_after: int | None
 
 
+class Text(NamedTuple):
+    """A statement's number, and its bytes as accepted."""
+
+    seq: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The texts of a page, and after which number the next one begins; None at the end."""
+
+    statements: tuple[Text, ...]
+    next_after: int | None
+
+
 def get(conn: sa.Connection, statement_id: UUID) -> Stored | None:
     """The statement with this id, voided or not (``voided_by`` says it)."""
     row = _BY_ID.first(conn, wanted=statement_id)
@@ -109,22 +128,45 @@ def find(
     ``after`` is the ``next_after`` of the page before. ``below`` is the horizon: an ascending list stops there, so
     that a reader who follows it never passes a statement that is still to appear.
     """
-    low, high = _range(query, after, below)
-    asked, read = _asked(query), payloads.reader(conn)
+    rows, next_after = _next_rows(conn, query, limit, _range(query, after, below))
+    read = payloads.reader(conn)
+    return Page(tuple([_stored(row, read, None) for row in rows]), next_after)
+
+
+def find_texts(
+    conn: sa.Connection,
+    query: StatementQuery,
+    *,
+    limit: int,
+    after: int | None = None,
+    below: datetime | None = None,
+) -> Texts:
+    """The page that `find` gives, for who needs no more of it than the texts: for two thirds of what it costs."""
+    rows, next_after = _next_rows(conn, query, limit, _range(query, after, below))
+    read = payloads.reader(conn)
+    return Texts(tuple([Text(row.seq, read(row)) for row in rows]), next_after)
+
+
+def _next_rows(
+    conn: sa.Connection, query: StatementQuery, limit: int, between: tuple[int, int]
+) -> tuple[list[Any], int | None]:
+    """The rows of a page, and after which number the next one begins."""
+    low, high = between
+    asked = _asked(query)
     page_query = _page_query(asked.shape)
-    found: dict[int, Stored] = {}
+    found: dict[int, Any] = {}
     while len(found) <= limit:
         wanted = limit + 1 - len(found)
         rows = page_query.all(conn, **asked.keys, **_bounds(low, high), limit=wanted)
+        rows = sorted(rows, key=_SEQ, reverse=not query.ascending)[:wanted]
         for row in rows:
-            if row.seq not in found:
-                found[row.seq] = _stored(row, read, None)
+            found.setdefault(row.seq, row)
         if len(rows) < wanted:
             break
         # Rows that only repeat a statement (found in two ways) leave room on the page.
         low, high = (rows[-1].seq, high) if query.ascending else (low, rows[-1].seq)
-    page = tuple(found.values())[:limit]
-    return Page(page, page[-1].seq if len(found) > limit else None)
+    page = list(found.values())[:limit]
+    return page, page[-1].seq if len(found) > limit else None
 
 
 def of_actors(
@@ -191,7 +233,8 @@ def measure_attachments(conn: sa.Connection, sha2s: Iterable[str]) -> dict[str, 
 
 
 def _stored(row: Any, read: Callable[[Any], bytes], voided_by: UUID | None) -> Stored:
-    return Stored(row.id, row.actor_key, row.seq, read(row), row.owner, row.origin, voided_by)
+    statement_id = row.id if isinstance(row.id, UUID) else UUID(row.id)
+    return Stored(statement_id, row.actor_key, row.seq, read(row), row.owner, row.origin, voided_by)
 
 
 def _range(query: StatementQuery, after: int | None, below: datetime | None) -> tuple[int, int]:
@@ -286,9 +329,8 @@ def _page_query(shape: _Shape) -> Precompiled:
     if len(parts) == 1:
         return Precompiled(parts[0])
     # The limit stands in each of them: the database reads so many payloads and no more, whatever it thinks of its
-    # statistics. A statement that is found in two ways comes twice.
-    both = sa.union_all(*(part.subquery().select() for part in parts)).subquery()
-    return Precompiled(_first(sa.select(both), both.c.seq, shape))
+    # statistics. They are put in order where they arrive: mostly all rows are of one of them.
+    return Precompiled(sa.union_all(*(part.subquery().select() for part in parts)))
 
 
 def _parts(shape: _Shape) -> Iterator[sa.Select[Any]]:
@@ -315,10 +357,6 @@ def _ordered(
     if by_slot:
         part = part.where(slot(seq) >= sa.bindparam("low_slot"), slot(seq) <= sa.bindparam("high_slot"))
         part = part.order_by(slot(seq) if shape.ascending else slot(seq).desc())
-    return _first(part, seq, shape)
-
-
-def _first(part: sa.Select[Any], seq: sa.ColumnElement[int], shape: _Shape) -> sa.Select[Any]:
     return part.order_by(seq if shape.ascending else seq.desc()).limit(sa.bindparam("limit"))
 
 
@@ -383,8 +421,7 @@ def _through_index(shape: _Shape, dim: sa.BindParameter[int], others: list[tuple
         keys = keys.where(sa.exists(sa.select(sa.literal(1)).select_from(statements).where(here, *always)))
     first = _ordered(keys, found.seq, shape).subquery()
     here = sa.and_(_AT.actor_key == first.c.actor_key, _AT.seq == first.c.seq)
-    part = sa.select(*_LISTED).join_from(first, statements, here)
-    return part.order_by(_AT.seq if shape.ascending else _AT.seq.desc())
+    return sa.select(*_LISTED).join_from(first, statements, here)
 
 
 def _holds_of_matched(others: Iterable[tuple[str, bool]]) -> Iterator[sa.ColumnElement[bool]]:

@@ -437,7 +437,7 @@ def _get_page(
     with_attachments = call.flag("attachments")
     # What more than one query answers is of one moment.
     with hub.db.singly() if form == "exact" and not with_attachments else hub.db.read() as conn:
-        page = query.find(conn, filters, limit=limit, after=after, below=call.through)
+        page = query.find_texts(conn, filters, limit=limit, after=after, below=call.through)
         if with_attachments:
             page = _within_memory(conn, page)
         exact = [each.payload for each in page.statements]
@@ -494,7 +494,7 @@ def _rendered(conn: Any, payloads: list[bytes], form: str, call: Call) -> list[b
     return [render.as_canonical(each, definitions, languages) for each in payloads]
 
 
-def _within_memory(conn: Any, page: query.Page) -> query.Page:
+def _within_memory(conn: Any, page: query.Texts) -> query.Texts:
     """As much of the page as its attachments leave room for; the rest follows by its `more`."""
     named = [set(_attached([each.payload])) for each in page.statements]
     sizes = query.measure_attachments(conn, set().union(*named))
@@ -502,7 +502,7 @@ def _within_memory(conn: Any, page: query.Page) -> query.Page:
     for count, mine in enumerate(named):
         total += sum(sizes.get(sha2, 0) for sha2 in mine - seen)
         if count and total > MOST_ATTACHED_BYTES:
-            return query.Page(page.statements[:count], page.statements[count - 1].seq)
+            return query.Texts(page.statements[:count], page.statements[count - 1].seq)
         seen |= mine
     return page
 
