@@ -309,7 +309,7 @@ def test_the_catalogue_is_asked_for_with_one_read(hub: Hub) -> None:
     asked: list[Any] = []
 
     with hub.db.read() as conn:
-        sa.event.listen(conn, "before_execute", lambda _conn, statement, *_others: asked.append(statement))
+        sa.event.listen(conn.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
         hub.courses.current(conn)
 
     assert len(asked) == 1
