@@ -27,7 +27,7 @@ from hub.lti_tool.gradebook_tables import gradebook_queue
 from hub.lti_tool.gradebooks import FAILED, SENT, WAITING, WAITS, Cell
 from hub.lti_tool.passback import REST, Passback
 from hub.people import identity
-from hub.systems import registry
+from hub.systems import credentials, registry
 from hub.systems.registry import NewTool
 from lrs.agents import Identifier
 from mappings.course import Course
@@ -144,7 +144,7 @@ def broker(lms: Lms, people: tuple[Person, Person], keys: list[RSAKey], httpserv
         tool = registry.add_tool(conn, hub, new, by="test")
         registry.add_connector(conn, hub, "else", "xapi-push", by="test")
         for key, owner in (("lan", registry.get_connector(conn, tool.connector).name), ("else", "else")):
-            registry.add_credential(conn, hub, key, by="test", key=key, secret=SECRET, connector=owner)
+            credentials.add(conn, hub, key, by="test", key=key, secret=SECRET, connector=owner)
         catalogue.import_courses(conn, hub, [course], by="test")
         who = Identifier("account", ISSUER, "42")
         identity.link(conn, who, people[0].id, by="import", now=lms.clock(), new_id=hub.new_id)
