@@ -133,10 +133,11 @@ def _judge(suite: Path, hub: HubProcess, version: str) -> Verdict:
     start = time.monotonic()
     subprocess.run(command, cwd=suite, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=1200)
     seconds = time.monotonic() - start
-    written = sorted(set(logs.glob("*.log")) - before)
-    if not written:
+    # Another run of the suite may write its logs there meanwhile.
+    written = [json.loads(each.read_text()) for each in set(logs.glob("*.log")) - before]
+    log = next((each for each in written if each["flags"]["endpoint"].startswith(hub.url)), None)
+    if log is None:
         sys.exit(f"The suite wrote no log into {logs}")
-    log = json.loads(written[-1].read_text())
     summary = log["summary"]
     # The log names what failed; without a failure there is none.
     return Verdict(summary["total"], summary["passed"], seconds, list(_tests(log.get("log", {}), ())))
