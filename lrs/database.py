@@ -407,14 +407,15 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
 
 def _postgresql_engine(url: sa.URL, pool_size: int, settings: str = "", **options: Any) -> Engine:
     # Without bitmaps: a page is the first rows of a range in the order of its index. For a bitmap all of the range is
-    # read, and the planner chooses it where it takes a range between two unknown numbers for a few rows.
+    # read, and the planner chooses it where it takes a range between two unknown numbers for a few rows. And planned
+    # once: plans for the values at hand look cheaper to it each time, and to make one costs more than to read a page.
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
         max_overflow=-1,
         connect_args={
-            "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS} -c enable_bitmapscan=off"
-            + settings,
+            "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS}"
+            f" -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan{settings}",
             **options,
         },
     )
