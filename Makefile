@@ -71,11 +71,7 @@ conformance: setup ## Judge the LRS by ADL's suite in SUITE=DIR (a clone with np
 	@$(BIN)/python tests/conformance/run.py "$(SUITE)" $(args)
 
 translations: setup ## Collect every sentence of the pages into hub/translations, for translating
-	@mkdir -p build
-	$(BIN)/pybabel --quiet extract --mapping-file config/babel.cfg --keywords "lazy_gettext _l" --no-location \
-	  --omit-header --output-file build/messages.pot hub
-	$(BIN)/pybabel --quiet update --input-file build/messages.pot --output-dir hub/translations --no-fuzzy-matching \
-	  --ignore-obsolete --omit-header
+	$(BIN)/python scripts/collect_translations.py
 	$(BIN)/python scripts/build_backend.py
 
 lint: setup ## Check style and formatting

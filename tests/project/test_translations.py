@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import runpy
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +37,19 @@ def used() -> Iterator[str]:
 
 def texts(value: str | tuple[str, ...] | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else list(value)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_catalogues_are_as_make_translations_writes_them(language: str, tmp_path: Path) -> None:
+    collecting = runpy.run_path(str(ROOT / "scripts" / "collect_translations.py"))
+    kept = TRANSLATIONS / language / "LC_MESSAGES" / "messages.po"
+    copy = tmp_path / language / "LC_MESSAGES" / "messages.po"
+    copy.parent.mkdir(parents=True)
+    shutil.copy(kept, copy)
+
+    collecting["update"](copy, collecting["collect"]())
+
+    assert copy.read_text("utf-8") == kept.read_text("utf-8"), "run make translations"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
