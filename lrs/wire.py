@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from sqlalchemy.dialects import postgresql
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 _HEADER, _LENGTH = struct.Struct("!iiIii").pack, struct.Struct("!i").pack
@@ -70,14 +70,14 @@ class Insert:
 def _statement(
     table: sa.Table, names: tuple[str, ...], skip: bool
 ) -> tuple[bytes, tuple[tuple[str, int, Callable[[Any], bytes]], ...]]:
-    types = [str(table.c[name].type.compile(_DIALECT)).partition("(")[0] for name in names]
-    preparer = _DIALECT.identifier_preparer
-    columns = ", ".join(preparer.format_column(table.c[name]) for name in names)
-    arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, 1))
-    # Names of tables and columns only, never a value.
-    text = f"INSERT INTO {preparer.format_table(table)} ({columns}) SELECT * FROM unnest({arrays})"  # noqa: S608
-    text += " ON CONFLICT DO NOTHING" if skip else ""
-    return text.encode(), tuple((name, *_TYPES[kind]) for name, kind in zip(names, types, strict=True))
+    kinds = [table.c[name].type for name in names]
+    arrays = [sa.cast(sa.bindparam(name), postgresql.ARRAY(kind)) for name, kind in zip(names, kinds, strict=True)]
+    columns = [sa.column(name, kind) for name, kind in zip(names, kinds, strict=True)]
+    given = sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
+    insert = postgresql.insert(table).from_select(list(names), sa.select(*given.c))
+    compiled = (insert.on_conflict_do_nothing() if skip else insert).compile(dialect=_DIALECT)
+    types = (str(kind.compile(_DIALECT)).partition("(")[0] for kind in kinds)
+    return str(compiled).encode(), tuple((name, *_TYPES[kind]) for name, kind in zip(names, types, strict=True))
 
 
 def _array(oid: int, pack: Callable[[Any], bytes], values: Sequence[Any]) -> bytes:
