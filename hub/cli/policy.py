@@ -9,7 +9,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import get_context
@@ -89,6 +89,7 @@ def add(file: Path, as_json: bool) -> None:
 @json_option
 def replay(name: str, processes: int, as_json: bool) -> None:
     """Write everybody's ledger under the policy NAME, beside the official one; one that was interrupted goes on."""
+    seek_cycles_rarely()
     with opened() as hub:
         done = _replay(hub, name, processes, as_json)
     line = f"{done['learners']} people replayed under {name}: {done['entered']} entries, {done['reversed']} reversals."
@@ -193,25 +194,31 @@ def _replay(hub: Hub, name: str, processes: int, as_json: bool) -> dict[str, Any
     """Work on the replay with so many processes until it has ended, with a line of progress now and then."""
     _named(hub, name)
     hub.db.run(lambda conn: replays.begin(conn, hub, name, by=actor()))
-    if processes == 1:
-        told = time.monotonic()
+    told = time.monotonic()
+    with _others(name, processes - 1):
         for now in _work(hub, name, os.getppid()):
             if time.monotonic() - told > _PROGRESS_SECONDS:
                 told = time.monotonic()
                 _tell(now(), as_json)
-    else:
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            working = [pool.submit(work_on_replay, name, os.getpid()) for _ in range(processes)]
-            while wait(working, timeout=_PROGRESS_SECONDS).not_done:
-                _tell(_progress(hub, name), as_json)
-            for each in working:
-                each.result()
     done = _progress(hub, name)
     return {"learners": done.people, "entered": done.entered, "reversed": done.reversed, "failed": done.failed}
 
 
+@contextmanager
+def _others(name: str, count: int) -> Iterator[None]:
+    """So many processes beside this one, which work on the replay too; what failed in one is raised at the end."""
+    if count == 0:
+        yield
+        return
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        working = [pool.submit(work_on_replay, name, os.getpid()) for _ in range(count)]
+        yield
+        for each in working:
+            each.result()
+
+
 def work_on_replay(name: str, parent: int) -> None:
-    """One of several processes that work on a replay."""
+    """A process that works on a replay beside the one that was asked for it."""
     logs.configure(logging.ERROR)  # As the command itself does.
     seek_cycles_rarely()
     with opened() as hub:

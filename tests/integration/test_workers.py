@@ -157,7 +157,7 @@ def test_workers_and_writers_agree_with_a_single_replay(
         assert terminate(staying) == 0
         written = count(db, entries)
 
-        replayed = orjson.loads(hub.wkmb("policy", "replay", "perlan-10-2018", "--json").stdout)
+        replayed = orjson.loads(hub.wkmb("policy", "replay", "perlan-10-2018", "--processes", "2", "--json").stdout)
 
         assert replayed == {"policy": "perlan-10-2018", "learners": PEOPLE, "entered": 0, "reversed": 0, "failed": 0}
         assert count(db, entries) == written > PEOPLE
