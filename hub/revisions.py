@@ -5,13 +5,17 @@ Who keeps it reads all of them by one small query, and reads the thing itself on
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from typing import Generic, TypeVar
 
 import sqlalchemy as sa
 
 from hub.tables import revisions
 from lrs.database import insert_missing
 from lrs.precompiled import Precompiled
+
+T = TypeVar("T")
 
 #: The number of what each recomputation goes by: policies kept up, schemes, rules of follow-up.
 FOLLOWED = "followed"
@@ -28,3 +32,33 @@ def bump(conn: sa.Connection, name: str) -> None:
     """Have every process read it again, once this transaction has ended."""
     insert_missing(conn, revisions, [{"name": name, "number": 0}])
     conn.execute(sa.update(revisions).where(revisions.c.name == name).values(number=revisions.c.number + 1))
+
+
+class Kept(Generic[T]):
+    """What a process keeps in memory whole, and ``read``s again only when the number of that name is another one.
+
+    Threads share it.
+    """
+
+    def __init__(self, name: str, read: Callable[[sa.Connection], T]) -> None:
+        self._name = name
+        self._read = read
+        self._known: tuple[int, T] | None = None
+        self._lock = threading.Lock()
+
+    def current(self, conn: sa.Connection, numbers: Mapping[str, int] | None = None) -> T:
+        """The newest; ``numbers`` are those of this transaction, where they were read already.
+
+        Not for the transaction that changes it: others would see what may be taken back.
+        """
+        number = (read(conn) if numbers is None else numbers).get(self._name, 0)
+        known = self._known
+        if known is not None and known[0] == number:
+            return known[1]
+        # After the number: what was changed in between is read once more, never missed.
+        found = self._read(conn)
+        with self._lock:
+            # Another thread may have read a newer one meanwhile.
+            if self._known is None or self._known[0] < number:
+                self._known = number, found
+        return found

@@ -17,6 +17,7 @@ from hub import revisions, tables
 from hub.jp.policy_tables import replays, target_documents, target_employers
 from hub.learning import follow_up
 from hub.learning.development_tables import schemes
+from hub.revisions import Kept
 from lrs.database import insert_missing, insert_new
 from mappings import shipped
 from mappings.certification import Scheme, load_scheme
@@ -99,10 +100,9 @@ class Obligations:
 
 @dataclass(frozen=True, slots=True)
 class Followed:
-    """What each recomputation goes by at one revision: every policy that is kept up, every scheme, and who owes a
+    """What each recomputation goes by: every policy that is kept up, every scheme, and who owes a
     follow-up plan."""
 
-    revision: int
     policies: tuple[Policy, ...]
     schemes: tuple[Scheme, ...]
     follow_up: FollowUp
@@ -118,24 +118,14 @@ class Policies:
         self._targets: dict[str, Targets] = {}
         self._follow_up: FollowUp | None = None
         self._schemes: dict[str, Scheme] = {}
-        self._followed: Followed | None = None
+        self._followed = Kept(revisions.FOLLOWED, self._read_followed)
 
     def followed(self, conn: sa.Connection, numbers: Mapping[str, int]) -> Followed:
-        """`kept_up`, `schemes` and `follow_up`, read again only after a change; ``numbers`` are those of
-        `hub.revisions`.
+        """`kept_up`, `schemes` and `follow_up` of one moment (`hub.revisions.Kept.current`)."""
+        return self._followed.current(conn, numbers)
 
-        Not for the transaction that changes them: others would see what may be taken back.
-        """
-        revision, known = numbers.get(revisions.FOLLOWED, 0), self._followed
-        if known is not None and known.revision == revision:
-            return known
-        # After the number: what was changed in between is read once more, never missed.
-        found = Followed(revision, self.kept_up(conn), self.schemes(conn), self.follow_up(conn))
-        with self._lock:
-            # Another thread may have read newer ones meanwhile.
-            if self._followed is None or self._followed.revision < revision:
-                self._followed = found
-        return found
+    def _read_followed(self, conn: sa.Connection) -> Followed:
+        return Followed(self.kept_up(conn), self.schemes(conn), self.follow_up(conn))
 
     def named(self, conn: sa.Connection, name: str) -> Policy:
         """The policy of this name; raises `PolicyUnknown`."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -20,8 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import sqlalchemy as sa
 
 from hub import journal
-from hub import revisions as revision_numbers
 from hub.errors import HubError
+from hub.revisions import Kept
 from hub.statements import ingest
 from hub.systems import institutions
 from hub.tables import connectors, course_versions, revisions
@@ -62,37 +61,19 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The whole catalogue at one revision; ``listed`` is in the order of titles."""
+    """The whole catalogue; ``listed`` is in the order of titles."""
 
-    revision: int
     catalogue: Catalogue
     by_id: Mapping[int, Listed]
     by_iri: Mapping[str, Listed]
     listed: tuple[Listed, ...]
 
 
-class Courses:
-    """The catalogue of one process: read whole, and again only after an import. Threads share it."""
+class Courses(Kept[Snapshot]):
+    """The catalogue of one process, read again only after an import or where an institution has another title."""
 
     def __init__(self) -> None:
-        self._snapshot: Snapshot | None = None
-        self._lock = threading.Lock()
-
-    def current(self, conn: sa.Connection, numbers: Mapping[str, int] | None = None) -> Snapshot:
-        """The newest catalogue; ``numbers`` are those of this transaction, where `hub.revisions` were read already.
-
-        Not for the transaction that imports: others would see what may be taken back.
-        """
-        revision = (revision_numbers.read(conn) if numbers is None else numbers).get(REVISION, 0)
-        known = self._snapshot
-        if known is not None and known.revision == revision:
-            return known
-        read = _read(conn, revision)
-        with self._lock:
-            # Another thread may have read a newer one meanwhile.
-            if self._snapshot is None or self._snapshot.revision < read.revision:
-                self._snapshot = read
-        return read
+        super().__init__(REVISION, _read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +211,9 @@ def _lock_revision(conn: sa.Connection) -> int:
     return number
 
 
-def _read(conn: sa.Connection, revision: int) -> Snapshot:
+def _read(conn: sa.Connection) -> Snapshot:
     listed = tuple(sorted(_all(conn), key=lambda each: (each.course.title("id").casefold(), each.id)))
     return Snapshot(
-        revision=revision,
         catalogue=Catalogue(each.course for each in listed),
         by_id=MappingProxyType({each.id: each for each in listed}),
         by_iri=MappingProxyType({each.course.id: each for each in listed}),

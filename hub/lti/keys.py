@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import orjson
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from joserfc import jws
 from joserfc.jwk import RSAKey
 
 from hub import journal, revisions
+from hub.revisions import Kept
 from hub.tables import signing_keys
 from lrs.database import insert_all
 
@@ -62,12 +63,8 @@ class SigningKey:
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Schedule:
-    """Which key signs from when, at one revision; the first that is active signs (`signing_key`)."""
-
-    revision: int
-    keys: tuple[tuple[datetime, SigningKey], ...]
+#: Which key signs from when; the first that is active signs (`signing_key`).
+_Schedule: TypeAlias = tuple[tuple[datetime, SigningKey], ...]
 
 
 class SigningKeys:
@@ -75,7 +72,7 @@ class SigningKeys:
 
     def __init__(self) -> None:
         self._opened: dict[str, RSAKey] = {}
-        self._schedule: _Schedule | None = None
+        self._schedule = Kept(REVISION, _read_schedule)
         self._lock = threading.Lock()
 
     def current(self, conn: sa.Connection, now: datetime, numbers: Mapping[str, int]) -> SigningKey | None:
@@ -83,13 +80,8 @@ class SigningKeys:
 
         The keys are read again only after one was made or its end was set.
         """
-        revision = numbers.get(REVISION, 0)
-        known = self._schedule
-        if known is None or known.revision != revision:
-            rows = conn.execute(_newest_first().limit(_MOST))
-            found = tuple((row.active_from, SigningKey(row.kid, row.private_key)) for row in rows)
-            known = self._schedule = _Schedule(revision, found)
-        return next((key for active_from, key in known.keys if active_from <= now), None)
+        schedule = self._schedule.current(conn, numbers)
+        return next((key for active_from, key in schedule if active_from <= now), None)
 
     def sign(self, hub: Hub, key: SigningKey, claims: Mapping[str, Any]) -> str:
         """The claims as a JWT signed with it. Raises `hub.access.crypto.SealBroken` under another WKMB_SECRET_KEY."""
@@ -104,6 +96,11 @@ class SigningKeys:
             with self._lock:
                 self._opened[key.kid] = known
         return known
+
+
+def _read_schedule(conn: sa.Connection) -> _Schedule:
+    rows = conn.execute(_newest_first().limit(_MOST))
+    return tuple((row.active_from, SigningKey(row.kid, row.private_key)) for row in rows)
 
 
 def _newest_first() -> sa.Select[Any]:
