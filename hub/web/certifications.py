@@ -24,11 +24,12 @@ from hub.people import learners
 from hub.people.learners import Learner
 from hub.rows import is_nip
 from hub.runtime import Hub, current
-from hub.web import development_texts, employee
+from hub.web import development_texts, employee, layout
 from mappings.certification import Certification, Scheme, Stage, StageStanding
 from mappings.course import MILLION
 
 pages = flask.Blueprint("certifications", __name__, url_prefix="/certifications")
+pages.before_request(layout.belongs_to("rtl.overdue"))
 
 READERS = ("admin", "operator", "auditor")
 RECORDERS = ("admin", "operator")

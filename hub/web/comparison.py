@@ -45,11 +45,6 @@ class Row:
     found: Difference
 
 
-@pages.before_request
-def _name_section() -> None:
-    flask.g.section = "reports.index"
-
-
 @pages.get("")
 @guard
 def index() -> flask.typing.ResponseReturnValue:

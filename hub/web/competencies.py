@@ -20,11 +20,12 @@ from hub.learning import needs, plan
 from hub.learning.catalogue import Listed, Snapshot
 from hub.people import learners
 from hub.runtime import Hub, current
-from hub.web import development_texts, employee, files, texts
+from hub.web import development_texts, employee, files, layout, texts
 from mappings.competencies import Match
 from mappings.course import Problem
 
 pages = flask.Blueprint("competencies", __name__, url_prefix="/competencies")
+pages.before_request(layout.belongs_to("rtl.overdue"))
 
 READERS = ("admin", "operator", "auditor")
 WRITERS = ("admin", "operator")

@@ -12,23 +12,19 @@ from hub.errors import HubError
 from hub.learning import follow_up
 from hub.runtime import current
 from hub.systems import registry
-from hub.web import texts
+from hub.web import layout, texts
+from hub.web.admin import by, guard
 from hub.web.admin_forms import Reading
 from mappings.dated import CONFIRMED, Source
 from mappings.rtl import COURSE, DEADLINES, PROVIDER, FollowUpRule
 
 pages = flask.Blueprint("follow_up", __name__, url_prefix="/rtl/rules")
+pages.before_request(layout.belongs_to("rtl.overdue"))
 
 reader = accounts.require("admin", "operator", "auditor")
-guard = accounts.require("admin", "operator")
 
 #: What a form says of whose duty a plan is.
 _OWED = {"": None, "yes": True, "no": False}
-
-
-@pages.before_request
-def _name_section() -> None:
-    flask.g.section = "rtl.overdue"
 
 
 def deadlines() -> dict[str, str]:
@@ -55,7 +51,7 @@ def put() -> ResponseReturnValue:
     if form.problems:
         return _show(form)
     try:
-        hub.db.run(lambda conn: follow_up.put(conn, hub, rule, by=_by()))
+        hub.db.run(lambda conn: follow_up.put(conn, hub, rule, by=by()))
     except HubError as refusal:
         return _show(_refuse(form, refusal))
     flask.flash(_("The rule holds. What is due is computed anew."), "success")
@@ -67,16 +63,11 @@ def put() -> ResponseReturnValue:
 def remove() -> ResponseReturnValue:
     form, hub = flask.request.form, current()
     kind, subject = form.get("kind", ""), form.get("subject", "")
-    if hub.db.run(lambda conn: follow_up.remove(conn, hub, kind, subject, by=_by())):
+    if hub.db.run(lambda conn: follow_up.remove(conn, hub, kind, subject, by=by())):
         flask.flash(_("The rule is removed. The general deadlines hold again."), "success")
     else:
         flask.flash(_("There was no such rule."), "warning")
     return flask.redirect(flask.url_for("follow_up.index"), 303)
-
-
-def _by() -> str:
-    session = accounts.current()
-    return session.username if session else ""
 
 
 def _read(form: Reading) -> FollowUpRule:

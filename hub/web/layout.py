@@ -235,13 +235,22 @@ def navigation(session: accounts.Session | None) -> tuple[NavItem, ...]:
     return tuple(NavItem(name, label, sign, address == here) for name, address, label, sign in places)
 
 
+def belongs_to(place: str) -> Callable[[], None]:
+    """For a blueprint's ``before_request``: the place to which its pages belong, whatever their address is."""
+
+    def name() -> None:
+        flask.g.place = place
+
+    return name
+
+
 def _nearest(addresses: list[str]) -> str:
     """The place that this page lies below: /courses for /courses/7. The home page has nothing below it."""
     path = flask.request.path
     if path.startswith("/entries/"):
         path = flask.url_for("employee.transcript")
-    if path.startswith(("/certifications", "/competencies")):
-        path = flask.url_for("rtl.overdue")
+    if "place" in flask.g:
+        path = flask.url_for(flask.g.place)
     above = [
         each for each in addresses if path == each or (each != "/" and f"{path}/".startswith(f"{each.rstrip('/')}/"))
     ]

@@ -21,15 +21,16 @@ from hub.jp import policies, replays, targets
 from hub.jp.policies import Activation, NotWithdrawable, PolicyBehind, PolicyExists, PolicyUnknown
 from hub.jp.replays import Replay
 from hub.runtime import Hub, current
-from hub.web import files
+from hub.web import files, layout
+from hub.web.admin import by, guard
 from mappings.course import Problem
 from mappings.policy import Policy, PolicyError
 from mappings.targets import TargetsError
 
 pages = flask.Blueprint("policies", __name__, url_prefix="/policies")
+pages.before_request(layout.belongs_to("reports.index"))
 
 reader = accounts.require("admin", "operator", "auditor")
-guard = accounts.require("admin", "operator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +47,6 @@ class Row:
     def is_running(self) -> bool:
         """Whether a replay of it is under way."""
         return self.replay is not None and self.replay.kept_up and self.replay.finished_at is None
-
-
-@pages.before_request
-def _name_section() -> None:
-    flask.g.section = "reports.index"
-
-
-def by() -> str:
-    """Who asks, for the journal."""
-    session = accounts.current()
-    return session.username if session else ""
 
 
 @pages.get("")

@@ -44,11 +44,6 @@ class Asked:
     arguments: dict[str, str]
 
 
-@pages.before_request
-def _name_section() -> None:
-    flask.g.section = "reports.index"
-
-
 # Units -------------------------------------------------------------------------------------------------
 
 

@@ -27,11 +27,6 @@ def _give_signer(state: BlueprintSetupState) -> None:
     state.app.extensions["issuer"] = openbadges.Signer()
 
 
-@pages.before_request
-def _name_section() -> None:
-    flask.g.section = "employee.transcript"
-
-
 @pages.get("")
 @accounts.require()
 def index() -> flask.typing.ResponseReturnValue:

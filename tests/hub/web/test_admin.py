@@ -101,6 +101,23 @@ def test_a_form_without_its_token_changes_nothing(world, admin):
         assert registry.find_connector(conn, "x") is None
 
 
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("/admin/identities/rules", "/admin/identities"),
+        ("/reports/policies", "/reports"),
+        ("/policies", "/reports"),
+        ("/rtl/rules", "/rtl/overdue"),
+        ("/certifications", "/rtl/overdue"),
+        ("/competencies/units", "/rtl/overdue"),
+    ],
+)
+def test_a_page_says_to_which_place_it_belongs(admin, path, place):
+    here = re.findall(r'<a href="([^"]+)" aria-current="page"', admin.get(path).text)
+
+    assert {each.rstrip("/") for each in here} == {place}
+
+
 # The list ----------------------------------------------------------------------------------------------
 
 
