@@ -68,11 +68,11 @@ class _Kept(Generic[Key]):
 class KeySets(Generic[Key]):
     """Every key set that this process has read. Threads share it; a network call is made outside its lock.
 
-    ``read`` makes of a sound JWK what the caller verifies with, or None where it is of no use.
+    ``make`` gives what the caller verifies with, of a sound JWK, or None where it is of no use.
     """
 
-    def __init__(self, read: Callable[[Jwk], Key | None]) -> None:
-        self._make = read
+    def __init__(self, make: Callable[[Jwk], Key | None]) -> None:
+        self._make = make
         self._kept: dict[Source, _Kept[Key]] = {}
         self._lock = threading.Lock()
 
@@ -128,5 +128,5 @@ def _is_sound(jwk: Jwk) -> bool:
     except (ValueError, KeyError):
         return False
     # A very long one is slow on purpose; of a short one a library would only warn.
-    is_sound = RSA_BITS <= modulus.bit_length() <= LONGEST_BITS and modulus % 2 == 1
-    return is_sound and exponent % 2 == 1 and 1 < exponent < 1 << 8 * LONGEST_EXPONENT
+    is_modulus = RSA_BITS <= modulus.bit_length() <= LONGEST_BITS and modulus % 2 == 1
+    return is_modulus and exponent % 2 == 1 and 1 < exponent < 1 << 8 * LONGEST_EXPONENT

@@ -35,7 +35,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from lrs import wire
 from lrs.errors import NoPartition
-from lrs.precompiled import Precompiled
+from lrs.precompiled import Precompiled, told
 
 T = TypeVar("T")
 
@@ -323,14 +323,6 @@ class Database:
         with self._singles.begin() as conn:
             return work(conn)
 
-    def first_value(self, conn: Connection, query: str) -> Any:
-        """The first column of the first row of a constant query, by the driver's own call: a tenth of the cost.
-
-        Only where `commits_in_order`; for what every write asks.
-        """
-        row = conn.connection.driver_connection.execute(query).fetchone()  # type: ignore[union-attr]
-        return None if row is None else row[0]
-
     def close(self) -> None:
         """Give every connection back to the system."""
         while self._loose:
@@ -504,13 +496,11 @@ def _send(conn: Connection, inserts: Sequence[wire.Insert], *, commit: bool = Fa
 
 
 def _told(conn: Connection, error: Exception) -> Exception:
-    """What a driver's error means. SQLAlchemy handles it as its own: counts it, gives up a connection that is lost."""
-    try:
-        conn._handle_dbapi_exception(error, None, None, None, None)
-    except sa.exc.DBAPIError as told:
-        if isinstance(error, psycopg.Error) and error.sqlstate == _NO_PARTITION:
-            return NoPartition(error.diag.table_name or "")
-        return told
+    """What a driver's error means."""
+    found = told(conn, error)
+    if isinstance(error, psycopg.Error) and error.sqlstate == _NO_PARTITION:
+        return NoPartition(error.diag.table_name or "")
+    return found
 
 
 def insert_all(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:

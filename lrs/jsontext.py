@@ -22,9 +22,8 @@ MAX_DEPTH = 200
 
 # A string (with the colon that makes it a key, and then the string that is its value, if one is), or a bracket.
 # Everything between them is of no interest.
-_TOKEN = re.compile(
-    rb""""([^"\\]*+(?:\\.[^"\\]*+)*+)"([ \t\r\n]*+:[ \t\r\n]*+("[^"\\]*+(?:\\.[^"\\]*+)*+")?)?|[\[\]{}]""", re.DOTALL
-)
+_TEXT = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_TOKEN = re.compile(rb'"(%b)"([ \t\r\n]*+:[ \t\r\n]*+("%b")?)?|[\[\]{}]' % (_TEXT, _TEXT), re.DOTALL)
 _SPLICED = frozenset((b"id", b"stored", b"timestamp", b"authority", b"version"))
 _CONTEXT_KINDS = frozenset((b"parent", b"grouping", b"category", b"other"))
 _QUOTE, _OPEN_OBJECT, _CLOSE_OBJECT = b'"{}'

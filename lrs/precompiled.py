@@ -122,5 +122,13 @@ def _send(conn: Connection, form: _Form, given: Mapping[str, Any]) -> Any:
     try:
         return driver.execute(form.text, parameters, **options)
     except conn.dialect.loaded_dbapi.Error as error:
-        # SQLAlchemy's own handling: it gives up a connection that is lost, tells who counts errors, and raises its own.
-        conn._handle_dbapi_exception(error, form.text, parameters, None, None)
+        raise told(conn, error, form.text, parameters) from error
+
+
+def told(conn: Connection, error: Exception, text: str | None = None, parameters: Any = None) -> Exception:
+    """What SQLAlchemy raises for a driver's error: as for its own, it gives up a connection that is lost, and tells who
+    counts errors."""
+    try:
+        conn._handle_dbapi_exception(error, text, parameters, None, None)
+    except sa.exc.DBAPIError as found:
+        return found

@@ -61,7 +61,7 @@ _LOWEST_FLOOR = Precompiled(
     )
 )
 
-_LAST = str(sa.select(sa.func.max(statements.c.seq)).where(statements.c.voided_by.is_(None)))
+_LAST = Precompiled(sa.select(sa.func.max(statements.c.seq).label("seq")).where(statements.c.voided_by.is_(None)))
 
 
 class SequenceError(RuntimeError):
@@ -221,7 +221,8 @@ class Sequence:
         return self._last
 
     def _last_committed(self, conn: sa.Connection) -> int:
-        return self._db.first_value(conn, _LAST) or 0
+        last = _LAST.first(conn)
+        return (last and last.seq) or 0
 
     # Floors -------------------------------------------------------------------------------------------
 

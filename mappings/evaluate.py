@@ -591,9 +591,7 @@ def _window(per: str, day: date) -> str:
 def _recognition(achievement: Achievement, found: Worth, steps: tuple[Check, ...], centi: int) -> Recognition:
     course = achievement.course
     facts = {fact.statement: fact for fact in (*achievement.facts(), *found.used)}
-    ordered = (
-        sorted(facts.values(), key=lambda fact: (fact.at, fact.statement)) if len(facts) > 1 else [*facts.values()]
-    )
+    ordered = sorted(facts.values(), key=lambda fact: (fact.at, fact.statement))
     checks = (*_evidence_checks(achievement, ordered), *found.checks, *steps)
     evidence = tuple([fact.statement for fact in ordered])
     named = (course.id, course.digest, course.form, course.scope, achievement.period)

@@ -274,6 +274,7 @@ def _timestamp(observation: Observation, vocabulary: Vocabulary) -> datetime:
         at = parse_timestamp(text)
     except (ValueError, OverflowError) as error:
         raise _Refused("implausible_date", timestamp=text) from error
+    # Compared first: hardly any is of later, and a replay feels two spans of time for each statement.
     if at > observation.stored and at - observation.stored > timedelta(minutes=vocabulary.future_minutes):
         raise _Refused("future", timestamp=text, stored=observation.stored.isoformat())
     if at.date() < vocabulary.earliest:
