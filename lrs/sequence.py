@@ -61,7 +61,9 @@ _LOWEST_FLOOR = Precompiled(
     )
 )
 
-_LAST = Precompiled(sa.select(sa.func.max(statements.c.seq).label("seq")).where(statements.c.voided_by.is_(None)))
+_LAST = Precompiled(
+    sa.select(statements.c.seq).where(statements.c.voided_by.is_(None)).order_by(statements.c.seq.desc()).limit(1)
+)
 
 
 class SequenceError(RuntimeError):
@@ -222,7 +224,7 @@ class Sequence:
 
     def _last_committed(self, conn: sa.Connection) -> int:
         last = _LAST.first(conn)
-        return (last and last.seq) or 0
+        return 0 if last is None else int(last.seq)
 
     # Floors -------------------------------------------------------------------------------------------
 
