@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,7 @@ import sqlalchemy as sa
 import zstandard
 
 from lrs.database import insert_missing
-from lrs.sequence import stored_text
+from lrs.statements import with_stored
 from lrs.tables import dictionaries, statements
 
 PLAIN, ZSTD = 0, 1
@@ -31,8 +31,8 @@ PLAIN, ZSTD = 0, 1
 # would set a bit of the frame's header that is reserved.)
 _MAGIC = b"\x28\xb5\x2f\xfd"
 
-# Stand for what the row says. JSON text holds no such control character, so they can be nothing else.
-_STORED, _ID = b"\x00", b"\x01"
+# Stands for the id, which the row says, as `STORED` does.
+_ID = b"\x01"
 
 _LEVEL = 3
 _SIZE = 64 * 1024
@@ -53,15 +53,15 @@ class _Loaded:
     until_asked: int = 0
 
 
-def shorten(pieces: Iterable[bytes], statement_id: UUID) -> bytes:
-    """The accepted text, cut where `stored` goes, without that and its id: both stand in the row, and no dictionary
-    knows them, so that they would be a sixth of the compressed text."""
-    return _STORED.join(pieces).replace(str(statement_id).encode(), _ID)
+def shorten(text: bytes, statement_id: UUID) -> bytes:
+    """The accepted text, as it was prepared without `stored`, also without its id: both stand in the row, and no
+    dictionary knows them, so that they would be a sixth of the compressed text."""
+    return text.replace(str(statement_id).encode(), _ID)
 
 
 def restore(text: bytes, statement_id: UUID | str, seq: int) -> bytes:
     """The accepted text. One that was stored whole stays as it is."""
-    return text.replace(_STORED, stored_text(seq).encode()).replace(_ID, str(statement_id).encode())
+    return with_stored(text, seq).replace(_ID, str(statement_id).encode())
 
 
 def encode(conn: sa.Connection, payload: bytes) -> tuple[int, bytes]:

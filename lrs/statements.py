@@ -1,14 +1,14 @@
 """From received bytes to what is stored: parse, then prepare. Pure; no clock, no database.
 
-`parse` is strict about JSON, `prepare` about xAPI. What comes out holds the accepted text in pieces around the
-one thing that is not known yet: `stored`, which is read off the sequence number that the write takes.
+`parse` is strict about JSON, `prepare` about xAPI. What comes out holds the accepted text but for the one thing that
+is not known yet: `stored`, which is read off the sequence number that the write takes.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -19,7 +19,7 @@ import orjson
 
 from lrs import agents, formats, index
 from lrs.errors import MOST_PROBLEMS, Invalid, Problem, TooMuch
-from lrs.jsontext import Span, parse_with_spans
+from lrs.jsontext import Place, elements, members, parse_json
 from lrs.sequence import stored_at, stored_text
 from lrs.validate import VOIDED, validate
 
@@ -46,12 +46,11 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A body that is one statement or an array of them, with the places to write into."""
+    """A body that is one statement or an array of them, each as it is and as it was written."""
 
-    body: bytes
     is_batch: bool
     statements: tuple[Any, ...]
-    spans: tuple[Span, ...]
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Prepared:
     id: UUID
     statement: Mapping[str, Any]
     writer: Writer
-    pieces: tuple[bytes, ...]
+    text: bytes
     digest: int
     keys: index.Keys
     extra: tuple[int, ...]
@@ -82,16 +81,17 @@ class Prepared:
     @property
     def payload(self) -> bytes:
         """The accepted bytes, which never change after this."""
-        return stored_text(self.seq).encode().join(self.pieces)
+        return with_stored(self.text, self.seq)
 
 
 def parse(body: bytes) -> Parsed:
     """Strict JSON; `Malformed` says what is wrong with it, `TooMuch` that it is a batch beyond `MOST_AT_ONCE`."""
-    value, spans = parse_with_spans(body)
-    is_batch = type(value) is list
-    if is_batch and len(value) > MOST_AT_ONCE:
+    value, text = parse_json(body), body.decode().strip()
+    if type(value) is not list:
+        return Parsed(False, (value,), (text,))
+    if len(value) > MOST_AT_ONCE:
         raise TooMuch(f"The batch has {len(value)} statements; send at most {MOST_AT_ONCE} in one request")
-    return Parsed(body, is_batch, tuple(value) if is_batch else (value,), tuple(spans))
+    return Parsed(True, tuple(value), tuple([text[start:end] for start, end in elements(text)]))
 
 
 def prepare(
@@ -116,10 +116,12 @@ def prepare(
         problems = _repeated_ids(parsed)
     if problems:
         raise Invalid(problems)
-    authority = orjson.dumps(writer.authority)
+    authority = orjson.dumps(writer.authority).decode()
     return tuple(
-        _prepare(parsed.body, statement, span, version, writer, authority, new_id, extra_keys)
-        for statement, span in zip(parsed.statements, parsed.spans, strict=True)
+        [
+            _prepare(text, statement, version, writer, authority, new_id, extra_keys)
+            for text, statement in zip(parsed.texts, parsed.statements, strict=True)
+        ]
     )
 
 
@@ -139,12 +141,11 @@ def _repeated_ids(parsed: Parsed) -> list[Problem]:
 
 
 def _prepare(
-    body: bytes,
+    text: str,
     statement: Mapping[str, Any],
-    span: Span,
     version: str,
     writer: Writer,
-    authority: bytes,
+    authority: str,
     new_id: Callable[[], UUID],
     extra_keys: Callable[[Mapping[str, Any]], Iterable[str]] | None,
 ) -> Prepared:
@@ -155,7 +156,7 @@ def _prepare(
         id=statement_id,
         statement=statement,
         writer=writer,
-        pieces=_splice(body, statement, span, version, statement_id, authority),
+        text=_splice(text, statement, _set_by_lrs(statement, version, statement_id, authority)),
         digest=digest(statement),
         keys=index.keys_of(statement, writer.authority),
         extra=tuple(index.extra_key(key) for key in extra_keys(statement)) if extra_keys else (),
@@ -167,35 +168,62 @@ def _prepare(
 
 # Splicing ----------------------------------------------------------------------------------------------
 
-# Stands where `stored` goes. JSON text holds no control character, so it can be nothing else.
-_STORED = b'"\x00"'
+#: Stands where `stored` goes. JSON text holds no control character, so it can be nothing else.
+STORED = b"\x00"
+_STORED = f'"{STORED.decode()}"'
 
 
-def _splice(
-    body: bytes, statement: Mapping[str, Any], span: Span, version: str, statement_id: UUID, authority: bytes
-) -> tuple[bytes, ...]:
-    """The received text with what an LRS sets or normalizes, cut where `stored` goes (Data 2.3.1, 2.4.6.2)."""
-    values = {b"stored": _STORED, b"authority": authority}
+def with_stored(text: bytes, seq: int) -> bytes:
+    """The accepted text, of which all else is known before, with `stored` in its places."""
+    return text.replace(STORED, stored_text(seq).encode())
+
+
+def _set_by_lrs(statement: Mapping[str, Any], version: str, statement_id: UUID, authority: str) -> dict[str, str]:
+    """The members that an LRS sets or normalizes, as JSON (Data 2.3.1)."""
+    values = {"stored": _STORED, "authority": authority}
     if "id" not in statement:
-        values[b"id"] = b'"%s"' % str(statement_id).encode()
+        values["id"] = f'"{statement_id}"'
     if "timestamp" not in statement:
-        values[b"timestamp"] = _STORED
+        values["timestamp"] = _STORED
     elif version.startswith("2"):
         in_utc = _in_utc(statement["timestamp"])
         if in_utc is not None:
-            values[b"timestamp"] = b'"%s"' % in_utc.encode()
+            values["timestamp"] = f'"{in_utc}"'
     if "version" not in statement:
-        values[b"version"] = b'"2.0.0"' if version.startswith("2") else b'"1.0.0"'
-    edits = [(start, end, b"[" + body[start:end] + b"]") for start, end in span.singles]
-    edits += [(*span.members[name], values.pop(name)) for name in list(values) if name in span.members]
-    added = b"".join(b',"%s":%s' % (name, value) for name, value in values.items())
-    edits.append((span.end - 1, span.end, added + b"}"))
-    parts: list[bytes] = []
-    at = span.start
-    for start, end, text in sorted(edits):
-        parts += (body[at:start], text)
-        at = end
-    return tuple(b"".join(parts).split(b"\x00"))
+        values["version"] = '"2.0.0"' if version.startswith("2") else '"1.0.0"'
+    return values
+
+
+def _splice(text: str, statement: Mapping[str, Any], values: Mapping[str, str]) -> bytes:
+    """The received text with these members: in their places where they were sent, else at the end."""
+    added = [f',"{name}":{value}' for name, value in values.items() if name not in statement]
+    if len(added) < len(values) or _has_singles(statement):
+        places = members(text)
+        edits = [(*places[name], value) for name, value in values.items() if name in places]
+        edits += [(start, end, f"[{text[start:end]}]") for start, end in _singles(text, places)]
+        for start, end, value in sorted(edits, reverse=True):
+            text = text[:start] + value + text[end:]
+    return f"{text[:-1]}{''.join(added)}}}".encode()
+
+
+def _has_singles(statement: Mapping[str, Any]) -> bool:
+    """Whether a context activity stands without its array, which is given back as one (Data 2.4.6.2)."""
+    listed = statement.get("context", {}).get("contextActivities", {})
+    target = statement["object"]
+    return any(type(each) is dict for each in listed.values()) or (
+        target.get("objectType") == "SubStatement" and _has_singles(target)
+    )
+
+
+def _singles(text: str, places: Mapping[str, Place]) -> Iterator[Place]:
+    """Where the context activities stand that have no array, those of a SubStatement too."""
+    if "context" in places:
+        context = members(text, places["context"].start)
+        if "contextActivities" in context:
+            listed = members(text, context["contextActivities"].start)
+            yield from (place for place in listed.values() if text[place.start] == "{")
+    if "object" in places:
+        yield from _singles(text, members(text, places["object"].start))
 
 
 def _in_utc(timestamp: str) -> str | None:

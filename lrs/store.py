@@ -217,7 +217,7 @@ def _attachment_row(sha2: str, content: bytes, seq: int) -> dict[str, Any]:
 
 
 def _statement_row(conn: sa.Connection, each: Prepared) -> dict[str, Any]:
-    codec, payload = payloads.encode(conn, payloads.shorten(each.pieces, each.id))
+    codec, payload = payloads.encode(conn, payloads.shorten(each.text, each.id))
     return {
         "actor_key": each.actor_key,
         "seq": each.seq,

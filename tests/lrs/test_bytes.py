@@ -11,7 +11,7 @@ import pytest
 
 from lrs import statements
 from lrs.errors import Invalid, Malformed
-from lrs.jsontext import MAX_DEPTH
+from lrs.jsontext import MAX_DEPTH, parse_json
 from lrs.sequence import lowest_seq
 from lrs.statements import Prepared, Writer
 
@@ -121,6 +121,8 @@ def test_each_statement_of_a_batch_keeps_its_own_text() -> None:
         '{"a":1,"a":2}',
         '{"a":{"b":[{"c":1,"c":1}]}}',
         '{"a":1,"\\u0061":2}',
+        '{"a":"\\\\","b":"\\"","a":"x"}',
+        '[{"a":"\\\\\\"","a":":"}]',
         "[" * (MAX_DEPTH + 1) + "]" * (MAX_DEPTH + 1),
         "[" * 5000 + "]" * 5000,
     ],
@@ -128,6 +130,20 @@ def test_each_statement_of_a_batch_keeps_its_own_text() -> None:
 def test_json_that_is_not_strict_is_refused(body: str) -> None:
     with pytest.raises(Malformed):
         statements.parse(body.encode())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"a":"\\\\","b\\"":"\\":\\"","\\\\":"\\\\\\"","\\u0022":"\\u005c\\\\\\n"}',
+        '[{"a":1},{"a":1,"b":{"a":"\\u0000"}}]',
+        "[" * MAX_DEPTH + "]" * MAX_DEPTH,
+        "[" + ",".join(["[]"] * MAX_DEPTH) + "]",
+        '"' + "[" * (MAX_DEPTH + 1) + '"',
+    ],
+)
+def test_json_that_is_strict_is_parsed(body: str) -> None:
+    assert parse_json(body.encode()) == orjson.loads(body)
 
 
 def test_bytes_that_are_not_utf8_are_refused() -> None:
