@@ -8,6 +8,7 @@ no schema language says what xAPI needs, and because it is on the path of every 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lrs import formats
@@ -24,13 +25,20 @@ _FORMAT = "XAPI-00007, Data 2.2"
 _KEY = "XAPI-00008, Data 2.2"
 _VALUE = "XAPI-00009, Data 2.2"
 
-_NAMES = {str: "a string", bool: "true or false", dict: "an object", list: "an array"}
+_STRING, _BOOLEAN, _NUMBER, _OBJECT, _ARRAY = (str,), (bool,), (int, float), (dict,), (list,)
+_NAMES: dict[tuple[type, ...], str] = {
+    _STRING: "a string",
+    _BOOLEAN: "true or false",
+    _NUMBER: "a number",
+    _OBJECT: "an object",
+    _ARRAY: "an array",
+}
 
 
 def validate(statement: Any, *, version: str, path: str = "statement") -> Problems:
     """Every requirement of the ``version`` (such as 1.0.3) that the parsed statement breaks; empty if none."""
     problems: Problems = []
-    if not _is(statement, dict, path, problems):
+    if not _is(statement, _OBJECT, path, problems):
         return problems
     check = _STATEMENT_2 if version.startswith("2") else _STATEMENT_1
     _members(statement, path, problems, check, ("actor", "verb", "object"), "XAPI-00003, Data 2.2")
@@ -70,14 +78,29 @@ def _add(problems: Problems, path: str, requirement: str, reason: str) -> None:
         problems.append(Problem(path, requirement, reason))
 
 
-def _is(value: Any, kind: type, path: str, problems: Problems, requirement: str = _TYPE) -> bool:
-    if type(value) is kind:
+def _is(value: Any, kinds: tuple[type, ...], path: str, problems: Problems, requirement: str = _TYPE) -> bool:
+    if type(value) in kinds:
         return True
     if value is None:
         _add(problems, path, _NULL, "null is allowed inside extensions only")
     else:
-        _add(problems, path, requirement, f"must be {_NAMES[kind]}")
+        _add(problems, path, requirement, f"must be {_NAMES[kinds]}")
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """The check of a value without members. Where it is ``wrong`` and not only of another kind, that is named."""
+
+    kinds: tuple[type, ...]
+    requirement: str
+    good: Callable[[Any], object] = lambda _: True
+    reason: str = ""
+    wrong: str = ""
+
+    def __call__(self, value: Any, path: str, problems: Problems) -> None:
+        if _is(value, self.kinds, path, problems, self.requirement) and not self.good(value):
+            _add(problems, path, self.wrong or self.requirement, self.reason)
 
 
 def _members(
@@ -93,7 +116,8 @@ def _members(
         check = checks.get(name)
         if check is None:
             _unknown(name, path, problems, checks)
-        else:
+        # Most of a statement are plain values that are as they should be: no call for them, and no path.
+        elif type(check) is not _Plain or type(member) not in check.kinds or not check.good(member):
             check(member, f"{path}.{name}", problems)
     for name in required:
         if name not in value:
@@ -112,7 +136,7 @@ def _shown(name: str) -> str:
 
 def _object(checks: Mapping[str, Check], required: tuple[str, ...] = (), requirement: str = _TYPE) -> Check:
     def check(value: Any, path: str, problems: Problems) -> None:
-        if _is(value, dict, path, problems, requirement):
+        if _is(value, _OBJECT, path, problems, requirement):
             _members(value, path, problems, checks, required, requirement)
 
     return check
@@ -120,7 +144,7 @@ def _object(checks: Mapping[str, Check], required: tuple[str, ...] = (), require
 
 def _array(item: Check, requirement: str, *, least: int = 0) -> Check:
     def check(value: Any, path: str, problems: Problems) -> None:
-        if not _is(value, list, path, problems, requirement):
+        if not _is(value, _ARRAY, path, problems, requirement):
             return
         if len(value) < least:
             _add(problems, path, requirement, "must not be empty")
@@ -131,30 +155,16 @@ def _array(item: Check, requirement: str, *, least: int = 0) -> Check:
 
 
 def _text(good: Callable[[str], bool], reason: str, requirement: str) -> Check:
-    def check(value: Any, path: str, problems: Problems) -> None:
-        if _is(value, str, path, problems, requirement) and not good(value):
-            _add(problems, path, requirement, reason)
-
-    return check
+    return _Plain(_STRING, requirement, good, reason)
 
 
-def _string(value: Any, path: str, problems: Problems) -> None:
-    _is(value, str, path, problems)
-
-
-def _boolean(requirement: str) -> Check:
-    def check(value: Any, path: str, problems: Problems) -> None:
-        _is(value, bool, path, problems, requirement)
-
-    return check
+def _string(requirement: str = _TYPE) -> Check:
+    return _Plain(_STRING, requirement)
 
 
 def _one_of(requirement: str, *values: str) -> Check:
-    def check(value: Any, path: str, problems: Problems) -> None:
-        if _is(value, str, path, problems, requirement) and value not in values:
-            _add(problems, path, f"{requirement}; {_VALUE}", f"must be {' or '.join(values)}, in this spelling")
-
-    return check
+    reason = f"must be {' or '.join(values)}, in this spelling"
+    return _Plain(_STRING, requirement, values.__contains__, reason, f"{requirement}; {_VALUE}")
 
 
 def _iri(requirement: str) -> Check:
@@ -167,19 +177,20 @@ def _uuid(requirement: str) -> Check:
 
 def _language_map(requirement: str) -> Check:
     def check(value: Any, path: str, problems: Problems) -> None:
-        if not _is(value, dict, path, problems, requirement):
+        if not _is(value, _OBJECT, path, problems, requirement):
             return
         for tag, text in value.items():
             if not formats.is_language_tag(tag):
                 _add(problems, f"{path}.{_shown(tag)}", "XAPI-00121, Data 4.2", "is not an RFC 5646 language tag")
-            _is(text, str, f"{path}.{_shown(tag)}", problems, requirement)
+            if type(text) is not str:
+                _is(text, _STRING, f"{path}.{_shown(tag)}", problems, requirement)
 
     return check
 
 
 def _extensions(value: Any, path: str, problems: Problems) -> None:
     """Keys are IRIs, values anything, null included (Data 4.1)."""
-    if not _is(value, dict, path, problems, "XAPI-00120, Data 4.1"):
+    if not _is(value, _OBJECT, path, problems, "XAPI-00120, Data 4.1"):
         return
     for key in value:
         if not formats.is_iri(key):
@@ -201,20 +212,10 @@ def _timestamp_2(value: Any, path: str, problems: Problems) -> None:
         _add(problems, path, "xAPI 2.0 4.2.7, RFC 3339", "must name its offset and abbreviate nothing (RFC 3339)")
 
 
-def _number(value: Any, path: str, problems: Problems, requirement: str) -> bool:
-    if type(value) in (int, float):
-        return True
-    if value is None:
-        _add(problems, path, _NULL, "null is allowed inside extensions only")
-    else:
-        _add(problems, path, requirement, "must be a number")
-    return False
-
-
 # Agents and groups (Data 2.4.2) ------------------------------------------------------------------------
 
 _account = _object(
-    {"homePage": _iri("XAPI-00042, Data 2.4.2.4"), "name": _string},
+    {"homePage": _iri("XAPI-00042, Data 2.4.2.4"), "name": _string()},
     ("homePage", "name"),
     "XAPI-00042, XAPI-00043, Data 2.4.2.4",
 )
@@ -227,14 +228,14 @@ _IDENTIFIERS: dict[str, Check] = {
 
 
 def _agent(value: Any, path: str, problems: Problems) -> None:
-    if not _is(value, dict, path, problems, "XAPI-00032, Data 2.4.2.1"):
+    if not _is(value, _OBJECT, path, problems, "XAPI-00032, Data 2.4.2.1"):
         return
     _members(value, path, problems, _AGENT, (), "")
     _one_identifier(value, path, problems, "XAPI-00034, Data 2.4.2.1")
 
 
 def _group(value: Any, path: str, problems: Problems) -> None:
-    if not _is(value, dict, path, problems, "XAPI-00037, Data 2.4.2.2"):
+    if not _is(value, _OBJECT, path, problems, "XAPI-00037, Data 2.4.2.2"):
         return
     _members(value, path, problems, _GROUP, ("objectType",), "XAPI-00031, Data 2.4.2.2")
     if "member" in value and not any(name in value for name in _IDENTIFIERS):
@@ -261,7 +262,7 @@ def _actor(value: Any, path: str, problems: Problems) -> None:
 
 _AGENT: dict[str, Check] = {
     "objectType": _one_of("XAPI-00031, Data 2.4.2.1", "Agent"),
-    "name": _text(lambda _: True, "", "XAPI-00033, Data 2.4.2.1"),
+    "name": _string("XAPI-00033, Data 2.4.2.1"),
     **_IDENTIFIERS,
 }
 _GROUP: dict[str, Check] = {
@@ -292,7 +293,7 @@ _verb = _object(
 )
 
 _component = _object(
-    {"id": _string, "description": _language_map("XAPI-00063, Data 2.4.4.1")}, ("id",), "XAPI-00063, Data 2.4.4.1"
+    {"id": _string(), "description": _language_map("XAPI-00063, Data 2.4.4.1")}, ("id",), "XAPI-00063, Data 2.4.4.1"
 )
 
 
@@ -327,13 +328,13 @@ _DEFINITION: dict[str, Check] = {
     "moreInfo": _iri("XAPI-00061, Data 2.4.4.1"),
     "extensions": _extensions,
     "interactionType": _one_of("XAPI-00049, Data 2.4.4.1", *_INTERACTIONS),
-    "correctResponsesPattern": _array(_string, "XAPI-00050, Data 2.4.4.1"),
+    "correctResponsesPattern": _array(_string(), "XAPI-00050, Data 2.4.4.1"),
     **dict.fromkeys(_COMPONENT_LISTS, _components),
 }
 
 
 def _definition(value: Any, path: str, problems: Problems) -> None:
-    if not _is(value, dict, path, problems, "XAPI-00048, Data 2.4.4.1"):
+    if not _is(value, _OBJECT, path, problems, "XAPI-00048, Data 2.4.4.1"):
         return
     _members(value, path, problems, _DEFINITION, (), "")
     kind = value.get("interactionType")
@@ -368,17 +369,11 @@ _statement_ref = _object(
 
 
 def _score(value: Any, path: str, problems: Problems) -> None:
-    if not _is(value, dict, path, problems, "XAPI-00079, Data 2.4.5.1"):
+    if not _is(value, _OBJECT, path, problems, "XAPI-00079, Data 2.4.5.1"):
         return
-    for name in value:
-        if name not in ("scaled", "raw", "min", "max"):
-            _unknown(name, path, problems, _SCORE)
-    numbers = {
-        name: value[name]
-        for name, requirement in (("scaled", "83"), ("raw", "82"), ("min", "81"), ("max", "80"))
-        if name in value and _number(value[name], f"{path}.{name}", problems, f"XAPI-000{requirement}, Data 2.4.5.1")
-    }
-    scaled, raw, least, most = (numbers.get(name) for name in ("scaled", "raw", "min", "max"))
+    _members(value, path, problems, _SCORE, (), "")
+    numbers = [value.get(name) for name in ("scaled", "raw", "min", "max")]
+    scaled, raw, least, most = (each if type(each) in _NUMBER else None for each in numbers)
     if scaled is not None and not -1 <= scaled <= 1:
         _add(problems, path + ".scaled", "XAPI-00083, Data 2.4.5.1", "must lie between -1 and 1")
     if least is not None and most is not None and least >= most:
@@ -387,14 +382,19 @@ def _score(value: Any, path: str, problems: Problems) -> None:
         _add(problems, path + ".raw", "XAPI-00082, Data 2.4.5.1", "must lie between min and max")
 
 
-_SCORE: dict[str, Check] = dict.fromkeys(("scaled", "raw", "min", "max"), _string)
+_SCORE: dict[str, Check] = {
+    "scaled": _Plain(_NUMBER, "XAPI-00083, Data 2.4.5.1"),
+    "raw": _Plain(_NUMBER, "XAPI-00082, Data 2.4.5.1"),
+    "min": _Plain(_NUMBER, "XAPI-00081, Data 2.4.5.1"),
+    "max": _Plain(_NUMBER, "XAPI-00080, Data 2.4.5.1"),
+}
 
 _result = _object(
     {
         "score": _score,
-        "success": _boolean("XAPI-00074, Data 2.4.5"),
-        "completion": _boolean("XAPI-00075, Data 2.4.5"),
-        "response": _text(lambda _: True, "", "XAPI-00076, Data 2.4.5"),
+        "success": _Plain(_BOOLEAN, "XAPI-00074, Data 2.4.5"),
+        "completion": _Plain(_BOOLEAN, "XAPI-00075, Data 2.4.5"),
+        "response": _string("XAPI-00076, Data 2.4.5"),
         "duration": _text(
             formats.is_duration, "must be an ISO 8601 duration such as PT1H30M", "XAPI-00077, XAPI-00124, Data 4.6"
         ),
@@ -423,8 +423,8 @@ _CONTEXT_1: dict[str, Check] = {
     "contextActivities": _object(
         dict.fromkeys(("parent", "grouping", "category", "other"), _context_activity), (), "XAPI-00086, Data 2.4.6.2"
     ),
-    "revision": _text(lambda _: True, "", "XAPI-00089, Data 2.4.6"),
-    "platform": _text(lambda _: True, "", "XAPI-00090, Data 2.4.6"),
+    "revision": _string("XAPI-00089, Data 2.4.6"),
+    "platform": _string("XAPI-00090, Data 2.4.6"),
     "language": _text(formats.is_language_tag, "must be an RFC 5646 language tag", "XAPI-00091, Data 2.4.6"),
     "statement": _statement_ref,
     "extensions": _extensions,
@@ -533,7 +533,7 @@ def _object_of(more: Mapping[str, Check]) -> Check:
     kinds = {**_KINDS, **more}
 
     def check(value: Any, path: str, problems: Problems) -> None:
-        if not _is(value, dict, path, problems, "XAPI-00046, Data 2.4.4"):
+        if not _is(value, _OBJECT, path, problems, "XAPI-00046, Data 2.4.4"):
             return
         kind = value.get("objectType", "Activity")
         by_kind = kinds.get(kind) if type(kind) is str else None
