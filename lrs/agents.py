@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lrs.keys import key64
@@ -61,18 +61,13 @@ def actor_key(actor: Mapping[str, Any]) -> int:
     return key64("group", *sorted(str(agent_key(each)) for each in members(actor)))
 
 
-def members(actor: Mapping[str, Any]) -> Iterator[Identifier]:
+def members(actor: Mapping[str, Any]) -> list[Identifier]:
     """The identifiers of a Group's members."""
-    for member in actor.get("member", ()):
-        who = identifier(member)
-        if who is not None:
-            yield who
+    return [who for who in map(identifier, actor.get("member", ())) if who is not None]
 
 
-def identifiers(actor: Mapping[str, Any]) -> Iterator[Identifier]:
+def identifiers(actor: Mapping[str, Any]) -> list[Identifier]:
     """Every identifier by which the ``agent`` filter finds this actor: its own, and a group's members."""
     who = identifier(actor)
-    if who is not None:
-        yield who
-    if "member" in actor:
-        yield from members(actor)
+    others = members(actor) if "member" in actor else []
+    return others if who is None else [who, *others]

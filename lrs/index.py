@@ -7,8 +7,7 @@ finds has a kind of its own: a filtered list reads one range, a related one read
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from lrs import agents
@@ -23,8 +22,7 @@ RELATED_ACTIVITIES = ("parent_key", "grouping_key", "category_key")
 COLUMNS = ("verb_key", "authority_key", "activity_key", "registration_key", *RELATED_ACTIVITIES)
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """Where the statement lies (its actor), and what finds it.
 
     ``columns`` are the keys that stand beside the payload, by the name of their column; ``others`` have rows of the
@@ -75,27 +73,24 @@ def keys_of(statement: Statement, authority: Mapping[str, Any]) -> Keys:
     """The keys of a valid statement that this authority asserts."""
     actor = agents.actor_key(statement["actor"])
     asserting = [related_agent_key(who) for who in agents.identifiers(authority)]
-    columns: dict[str, int | None] = dict.fromkeys(COLUMNS)
-    columns["verb_key"] = verb_key(statement["verb"]["id"])
-    columns["authority_key"] = asserting[0] if asserting else None
-    target, own = statement["object"], None
-    if target.get("objectType", "Activity") == "Activity":
-        own = target["id"]
-        columns["activity_key"] = activity_key(own)
-    registration = statement.get("context", {}).get("registration")
-    if registration is not None:
-        columns["registration_key"] = registration_key(registration)
-    others = set(asserting[1:])
-    others.update(_place_activities(statement, own, columns))
-    direct, related = set(_direct_agents(statement)), set(_related_agents(statement))
+    target, registration = statement["object"], statement.get("context", {}).get("registration")
+    own = target["id"] if target.get("objectType", "Activity") == "Activity" else None
+    columns = dict.fromkeys(COLUMNS) | {
+        "verb_key": verb_key(statement["verb"]["id"]),
+        "authority_key": asserting[0] if asserting else None,
+        "activity_key": None if own is None else activity_key(own),
+        "registration_key": None if registration is None else registration_key(registration),
+    }
+    others = {*asserting[1:], *_place_activities(statement, own, columns)}
+    direct, related = _direct_agents(statement), _related_agents(statement)
     others.update(agents.agent_key(who) for who in direct)
-    others.update(related_agent_key(who) for who in related - direct)
+    others.update(related_agent_key(who) for who in related if who not in direct)
     return Keys(actor, columns, tuple(others - {actor, columns["authority_key"]}))
 
 
-def _place_activities(statement: Statement, own: str | None, columns: dict[str, int | None]) -> Iterator[int]:
+def _place_activities(statement: Statement, own: str | None, columns: dict[str, int | None]) -> list[int]:
     """Give the first activity of each role its column; the keys of those for which none is left."""
-    placed = {own}
+    placed, left = {own}, []
     for role, activity in _related_activities(statement):
         if activity not in placed:
             placed.add(activity)
@@ -103,77 +98,74 @@ def _place_activities(statement: Statement, own: str | None, columns: dict[str, 
             if column in RELATED_ACTIVITIES and columns[column] is None:
                 columns[column] = key
             else:
-                yield key
+                left.append(key)
+    return left
 
 
-def _direct_agents(statement: Statement) -> Iterator[agents.Identifier]:
-    yield from agents.identifiers(statement["actor"])
+def _direct_agents(statement: Statement) -> list[agents.Identifier]:
+    found = agents.identifiers(statement["actor"])
     if statement["object"].get("objectType") in ("Agent", "Group"):
-        yield from agents.identifiers(statement["object"])
+        found += agents.identifiers(statement["object"])
+    return found
 
 
-def _related_agents(statement: Statement) -> Iterator[agents.Identifier]:
+def _related_agents(statement: Statement) -> list[agents.Identifier]:
     """Those of the context, and every one of a SubStatement."""
+    found = [who for actor in _actors_of_context(statement) for who in agents.identifiers(actor)]
+    target = statement["object"]
+    if target.get("objectType") == "SubStatement":
+        found += _direct_agents(target) + _related_agents(target)
+    return found
+
+
+def _actors_of_context(statement: Statement) -> list[Mapping[str, Any]]:
     context = statement.get("context", {})
-    for name in ("instructor", "team"):
-        if name in context:
-            yield from agents.identifiers(context[name])
-    for each in context.get("contextAgents", ()):
-        yield from agents.identifiers(each["agent"])
-    for each in context.get("contextGroups", ()):
-        yield from agents.identifiers(each["group"])
-    if statement["object"].get("objectType") == "SubStatement":
-        yield from _direct_agents(statement["object"])
-        yield from _related_agents(statement["object"])
+    found = [context[name] for name in ("instructor", "team") if name in context]
+    found += [each["agent"] for each in context.get("contextAgents", ())]
+    found += [each["group"] for each in context.get("contextGroups", ())]
+    return found
 
 
-def context_activities(statement: Statement) -> Iterator[Mapping[str, Any]]:
+def context_activities(statement: Statement) -> list[Mapping[str, Any]]:
     """Every activity of contextActivities, where one may stand without its array."""
-    for _, activity in _by_role(statement):
-        yield activity
+    return [activity for _, activity in _by_role(statement)]
 
 
-def _by_role(statement: Statement) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    for role, listed in statement.get("context", {}).get("contextActivities", {}).items():
-        for activity in (listed,) if isinstance(listed, Mapping) else listed:
-            yield role, activity
+def _by_role(statement: Statement) -> list[tuple[str, Mapping[str, Any]]]:
+    return [
+        (role, activity)
+        for role, listed in statement.get("context", {}).get("contextActivities", {}).items()
+        for activity in ((listed,) if isinstance(listed, dict) else listed)
+    ]
 
 
-def _related_activities(statement: Statement) -> Iterator[tuple[str, str]]:
+def _related_activities(statement: Statement) -> list[tuple[str, str]]:
     """The id of each activity beside the object, and its role; those of a SubStatement have none."""
-    for role, activity in _by_role(statement):
-        yield role, activity["id"]
+    found = [(role, activity["id"]) for role, activity in _by_role(statement)]
     target = statement["object"]
     if target.get("objectType") == "SubStatement":
         inner = target["object"]
         if inner.get("objectType", "Activity") == "Activity":
-            yield "", inner["id"]
-        for _, related in _related_activities(target):
-            yield "", related
+            found.append(("", inner["id"]))
+        found += [("", related) for _, related in _related_activities(target)]
+    return found
 
 
-def activities(statement: Statement) -> Iterator[Mapping[str, Any]]:
+def activities(statement: Statement) -> list[Mapping[str, Any]]:
     """Every activity that the statement names, wherever."""
     target = statement["object"]
     kind = target.get("objectType", "Activity")
-    if kind == "Activity":
-        yield target
-    elif kind == "SubStatement":
-        yield from activities(target)
-    yield from context_activities(statement)
+    found = [target] if kind == "Activity" else activities(target) if kind == "SubStatement" else []
+    return found + context_activities(statement)
 
 
 def named_agents(statement: Statement) -> Iterator[tuple[agents.Identifier, str]]:
     """Every identified agent or group with a name, wherever in the statement."""
-    context = statement.get("context", {})
-    found: list[Mapping[str, Any]] = [statement["actor"], *(context[n] for n in ("instructor", "team") if n in context)]
-    found += [each["agent"] for each in context.get("contextAgents", ())]
-    found += [each["group"] for each in context.get("contextGroups", ())]
     target = statement["object"]
     kind = target.get("objectType")
+    yield from _named([statement["actor"], *_actors_of_context(statement)])
     if kind in ("Agent", "Group"):
-        found.append(target)
-    yield from _named(found)
+        yield from _named([target])
     if kind == "SubStatement":
         yield from named_agents(target)
 
@@ -183,4 +175,5 @@ def _named(found: Iterable[Mapping[str, Any]]) -> Iterator[tuple[agents.Identifi
         who = agents.identifier(actor)
         if who is not None and "name" in actor:
             yield who, actor["name"]
-        yield from _named(actor.get("member", ()))
+        if "member" in actor:
+            yield from _named(actor["member"])

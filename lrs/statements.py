@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -53,8 +53,7 @@ class Parsed:
     texts: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A valid statement, ready to be stored. ``seq`` is 0 until it was."""
 
     id: UUID
@@ -65,13 +64,15 @@ class Prepared:
     keys: index.Keys
     extra: tuple[int, ...]
     target: UUID | None
-    is_voiding: bool
-    timestamp: datetime | None
     seq: int = 0
 
     @property
     def actor_key(self) -> int:
         return self.keys.actor
+
+    @property
+    def is_voiding(self) -> bool:
+        return bool(self.statement["verb"]["id"] == VOIDED)
 
     @property
     def stored(self) -> datetime:
@@ -151,7 +152,6 @@ def _prepare(
 ) -> Prepared:
     statement_id = UUID(statement["id"]) if "id" in statement else new_id()
     target = statement["object"]
-    timestamp = statement.get("timestamp")
     return Prepared(
         id=statement_id,
         statement=statement,
@@ -161,8 +161,6 @@ def _prepare(
         keys=index.keys_of(statement, writer.authority),
         extra=tuple(index.extra_key(key) for key in extra_keys(statement)) if extra_keys else (),
         target=UUID(target["id"]) if target.get("objectType") == "StatementRef" else None,
-        is_voiding=statement["verb"]["id"] == VOIDED,
-        timestamp=formats.parse_timestamp(timestamp) if timestamp is not None else None,
     )
 
 
@@ -300,9 +298,9 @@ def _numbers(value: Any) -> Any:
 
 def same_timestamp(new: Prepared, stored_payload: bytes) -> bool:
     """Whether a repeated statement says the same time as the stored one, or one of them left it to the LRS."""
-    if new.timestamp is None:
+    if "timestamp" not in new.statement:
         return True
     stored = orjson.loads(stored_payload)
     if stored["timestamp"] == stored["stored"]:
         return True
-    return formats.parse_timestamp(stored["timestamp"]) == new.timestamp
+    return formats.parse_timestamp(stored["timestamp"]) == formats.parse_timestamp(new.statement["timestamp"])

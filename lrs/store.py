@@ -14,7 +14,7 @@ Four decisions are made here, because only the database can make them:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
@@ -102,7 +102,7 @@ def are_plain(prepared: Sequence[Prepared]) -> bool:
 
 
 def _numbered(conn: sa.Connection, prepared: Sequence[Prepared], ticket: Ticket) -> list[Prepared]:
-    return [replace(each, seq=seq) for each, seq in zip(prepared, ticket.take(conn, len(prepared)), strict=True)]
+    return [each._replace(seq=seq) for each, seq in zip(prepared, ticket.take(conn, len(prepared)), strict=True)]
 
 
 # Ids ---------------------------------------------------------------------------------------------------

@@ -243,7 +243,7 @@ class Reader:
             may_define=not origin.startswith("launch:"),
         )
         line = Line(number, self._prepare(text, given, writer), data, int(seq), value.get("first"))
-        if replace(line.prepared, seq=int(seq)).payload != text:
+        if line.prepared._replace(seq=int(seq)).payload != text:
             raise _LineWrong("its bytes would not be those of before")
         return line
 

@@ -386,7 +386,7 @@ def _mine(caller: Caller) -> query.Mine | None:
         return None
     _require(caller, "all/read", "statements/read", "statements/read/mine")
     # Whoever asserts, an agent or the members of an OAuth group, is indexed: one of them leads to all.
-    asserting = next(agents.identifiers(caller.writer.authority))
+    asserting, *_ = agents.identifiers(caller.writer.authority)
     return query.Mine(asserting, caller.writer.origin)
 
 

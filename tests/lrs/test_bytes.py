@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -29,7 +28,7 @@ def accepted(body: str, version: str = "1.0.3") -> list[str]:
 
 def _prepared(body: str, version: str) -> list[Prepared]:
     made = statements.prepare(statements.parse(body.encode()), version=version, writer=WRITER, new_id=lambda: NEW)
-    return [replace(each, seq=lowest_seq(datetime(2026, 1, 31, 8, tzinfo=UTC))) for each in made]
+    return [each._replace(seq=lowest_seq(datetime(2026, 1, 31, 8, tzinfo=UTC))) for each in made]
 
 
 def test_what_the_lrs_sets_stands_at_the_end_and_the_rest_is_untouched() -> None:

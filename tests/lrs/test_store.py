@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -362,7 +361,7 @@ def test_a_text_that_names_its_own_id_elsewhere_comes_back_as_it_was(lrs: Store)
         found = lrs.get(name)
 
         assert found is not None
-        assert found.payload == replace(prepared, seq=saved.new[0].seq).payload
+        assert found.payload == prepared._replace(seq=saved.new[0].seq).payload
         assert orjson.loads(found.payload)["result"] == given["result"]
 
 
