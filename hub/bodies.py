@@ -44,13 +44,14 @@ def _parse_length(text: str) -> int:
 def _read_exactly(stream: IO[bytes], length: int, limit: int) -> bytes:
     if length > limit:
         raise RequestEntityTooLarge(f"The body has {length} bytes; at most {limit} are taken")
-    body = bytearray()
-    while len(body) < length:
-        piece = stream.read(min(_PIECE, length - len(body)))
+    pieces, left = [], length
+    while left:
+        piece = stream.read(min(_PIECE, left))
         if not piece:
-            raise BadRequest(f"The body was cut off: {len(body)} of {length} bytes came")
-        body += piece
-    return bytes(body)
+            raise BadRequest(f"The body was cut off: {length - left} of {length} bytes came")
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def _read_to_end(stream: IO[bytes], limit: int) -> bytes:

@@ -8,7 +8,7 @@ a new statement is the hub's: `Services` names what it gives.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -26,6 +26,7 @@ from hub.statements.xapi_call import (
     VERSIONS,
     Call,
     VersionRefused,
+    headers_of,
     negotiate,
     parameters_of,
     undo_alternate_syntax,
@@ -130,13 +131,15 @@ def create_blueprint(find_services: Callable[[], Services]) -> flask.Blueprint:
 
 
 def _serve(hub: Services, resource: str) -> flask.Response:
-    if flask.request.method == "OPTIONS":
-        return _with_headers(flask.Response(status=204), hub.default_version)
-    version = _version_of_answer(hub)
+    environ = flask.request.environ
+    method = environ["REQUEST_METHOD"].upper()
+    if method == "OPTIONS":
+        return _with_headers(flask.Response(status=204, headers=_OPTIONS), hub.default_version)
+    version = _version_of_answer(hub, environ)
     # Asked before the read opens, and sent whatever the answer is (XAPI-00153).
-    through = hub.sequence.horizon() if resource == "statements" and _is_read() else None
+    through = hub.sequence.horizon() if resource == "statements" and _is_read(method) else None
     try:
-        call = _read_call(hub, resource, through)
+        call = _read_call(hub, environ, method, resource, through)
         version = call.version
         response = _dispatch(hub, resource, call)
     except (LRSError, HTTPException) as error:
@@ -148,48 +151,34 @@ def _serve(hub: Services, resource: str) -> flask.Response:
     return _with_headers(response, version)
 
 
-def _version_of_answer(hub: Services) -> str:
+def _version_of_answer(hub: Services, environ: Mapping[str, Any]) -> str:
     """The version that the request names, however wrong the rest of it may be; else the default one."""
     try:
-        return negotiate(flask.request.headers.get(VERSION_HEADER))
+        return negotiate(environ.get("HTTP_X_EXPERIENCE_API_VERSION"))
     except VersionRefused:
         return hub.default_version
 
 
-def _is_read() -> bool:
+def _is_read(method: str) -> bool:
     request = flask.request
-    return request.method in ("GET", "HEAD") or (
-        request.query_string != b"" and request.args.get("method") in ("GET", "HEAD")
-    )
+    return method in ("GET", "HEAD") or (request.query_string != b"" and request.args.get("method") in ("GET", "HEAD"))
 
 
-def _headers_of(environ: Mapping[str, Any]) -> dict[str, str]:
-    """The headers of the request by their names in lower case (PEP 3333)."""
-    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name[:5] == "HTTP_"}
-    for name, key in (("content-type", "CONTENT_TYPE"), ("content-length", "CONTENT_LENGTH")):
-        headers.pop(name, None)
-        if environ.get(key):
-            headers[name] = environ[key]
-    return headers
-
-
-def _read_call(hub: Services, resource: str, through: datetime | None) -> Call:
-    request = flask.request
-    headers = _headers_of(request.environ)
-    parameters = parameters_of(request.args.items(multi=True)) if request.query_string else {}
+def _read_call(hub: Services, environ: dict[str, Any], method: str, resource: str, through: datetime | None) -> Call:
+    headers = headers_of(environ)
+    parameters = parameters_of(flask.request.args.items(multi=True)) if environ.get("QUERY_STRING") else {}
     body = b""
-    if request.method in ("PUT", "POST"):
+    if method in ("PUT", "POST"):
         # A chunked body that was cut off looks whole: it may not replace a document.
-        body = read_body(request.environ, limit=hub.max_body_bytes, chunked=resource == "statements")
-    call = Call(request.method, headers, parameters, body, through=through)
+        body = read_body(environ, limit=hub.max_body_bytes, chunked=resource == "statements")
+    call = Call(method, headers, parameters, body, through=through)
     if "method" in parameters and not headers.get(VERSION_HEADER, "").strip().startswith("2"):
         call = undo_alternate_syntax(call)
     given = call.headers.get(VERSION_HEADER)
     version = VERSIONS[-1] if given is None and resource == "about" else negotiate(given)
     if "method" in parameters and version.startswith("2") and given is not None:
         raise Malformed("xAPI 2.0 has no alternate request syntax: send the request itself, without ?method=")
-    method = "GET" if call.method == "HEAD" else call.method
-    return Call(method, call.headers, call.parameters, call.body, version, through)
+    return call._replace(method="GET" if call.method == "HEAD" else call.method, version=version)
 
 
 def _dispatch(hub: Services, resource: str, call: Call) -> flask.Response:
@@ -215,20 +204,27 @@ def _about(call: Call) -> flask.Response:
 # Answers -------------------------------------------------------------------------------------------------
 
 
+# Any origin may ask: no cookie is ever read here.
+_CORS = (
+    ("Access-Control-Allow-Origin", "*"),
+    (
+        "Access-Control-Expose-Headers",
+        "ETag, Last-Modified, Content-Length, X-Experience-API-Version, X-Experience-API-Consistent-Through",
+    ),
+)
+_OPTIONS = {
+    "Allow": "GET, HEAD, PUT, POST, DELETE, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, HEAD, PUT, POST, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": (
+        "Authorization, Content-Type, If-Match, If-None-Match, Accept-Language, X-Experience-API-Version"
+    ),
+    "Access-Control-Max-Age": "86400",
+}
+
+
 def _with_headers(response: flask.Response, version: str) -> flask.Response:
-    """What every answer carries, errors too (XAPI-00333). Any origin may ask: no cookie is ever read here."""
-    headers = response.headers
-    headers["X-Experience-API-Version"] = version
-    headers["Access-Control-Allow-Origin"] = "*"
-    headers["Access-Control-Expose-Headers"] = (
-        "ETag, Last-Modified, Content-Length, X-Experience-API-Version, X-Experience-API-Consistent-Through"
-    )
-    if flask.request.method == "OPTIONS":
-        headers["Allow"] = headers["Access-Control-Allow-Methods"] = "GET, HEAD, PUT, POST, DELETE, OPTIONS"
-        headers["Access-Control-Allow-Headers"] = (
-            "Authorization, Content-Type, If-Match, If-None-Match, Accept-Language, X-Experience-API-Version"
-        )
-        headers["Access-Control-Max-Age"] = "86400"
+    """What every answer carries, errors too (XAPI-00333)."""
+    response.headers.extend((("X-Experience-API-Version", version), *_CORS))
     return response
 
 
@@ -374,7 +370,7 @@ def _get_statements(hub: Services, call: Call, caller: Caller) -> flask.Response
     if _CURSOR in call.parameters:
         call.allow(_CURSOR)
         cursor = paging.read_cursor(call.required(_CURSOR), reader=caller.reader, key=hub.key)
-        after, call = cursor.after, replace(call, parameters=cursor.parameters)
+        after, call = cursor.after, call._replace(parameters=cursor.parameters)
     if "statementId" in call.parameters or "voidedStatementId" in call.parameters:
         return _get_one(hub, call, mine)
     return _get_page(hub, call, caller, mine, after)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 from uuid import UUID
 
@@ -27,18 +26,24 @@ VERSIONS = ("1.0.0", "1.0.1", "1.0.2", "1.0.3", "2.0.0")
 _VERSION = re.compile(r"(?:1\.0|2\.0)(?:\.[0-9]{1,3})?")
 _METHODS = frozenset(("GET", "PUT", "POST", "DELETE", "HEAD"))
 
-#: The headers that the alternate syntax may carry as form fields (xAPI 1.0.3 Communication 1.3).
-_FORM_HEADERS = frozenset(
-    ("authorization", VERSION_HEADER, "content-type", "content-length", "if-match", "if-none-match", "accept-language")
-)
+#: The headers that are read, by their names in WSGI (PEP 3333).
+_HEADERS = {
+    "HTTP_AUTHORIZATION": "authorization",
+    "HTTP_X_EXPERIENCE_API_VERSION": VERSION_HEADER,
+    "CONTENT_TYPE": "content-type",
+    "HTTP_IF_MATCH": "if-match",
+    "HTTP_IF_NONE_MATCH": "if-none-match",
+    "HTTP_ACCEPT_LANGUAGE": "accept-language",
+}
+#: Those that the alternate syntax may carry as form fields (xAPI 1.0.3 Communication 1.3).
+_FORM_HEADERS = frozenset((*_HEADERS.values(), "content-length"))
 
 
 class VersionRefused(Malformed):
     """The request names no version of xAPI that is spoken here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """A request: header names in lower case, parameters once each; ``through`` is the horizon of a list."""
 
     method: str
@@ -133,6 +138,14 @@ class Call:
         return who
 
 
+def headers_of(environ: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of the request that mean something here, by their names in lower case."""
+    headers = {name: environ[key] for key, name in _HEADERS.items() if key in environ}
+    if headers.get("content-type") == "":
+        del headers["content-type"]  # So some servers say that there is none.
+    return headers
+
+
 def negotiate(header: str | None) -> str:
     """The version of this request: 1.0 means 1.0.0, 2.0 means 2.0.0 (Communication 3.3)."""
     if header is None:
@@ -173,7 +186,7 @@ def undo_alternate_syntax(call: Call) -> Call:
     content = fields.pop("content", None)
     if content is None and method in ("PUT", "POST"):
         raise Malformed("The form needs the field content, which holds the body")
-    headers = {name: value for name, value in call.headers.items() if name not in ("content-type", "content-length")}
+    headers = {name: value for name, value in call.headers.items() if name != "content-type"}
     for name in list(fields):
         if name.lower() in _FORM_HEADERS:
             headers[name.lower()] = fields.pop(name)
