@@ -22,7 +22,8 @@ import sqlalchemy as sa
 import zstandard
 
 from lrs.database import insert_missing
-from lrs.statements import with_stored
+from lrs.sequence import stored_text
+from lrs.statements import STORED
 from lrs.tables import dictionaries, statements
 
 PLAIN, ZSTD = 0, 1
@@ -61,7 +62,7 @@ def shorten(text: bytes, statement_id: UUID) -> bytes:
 
 def restore(text: bytes, statement_id: UUID | str, seq: int) -> bytes:
     """The accepted text. One that was stored whole stays as it is."""
-    return with_stored(text, seq).replace(_ID, str(statement_id).encode())
+    return text.replace(STORED, stored_text(seq).encode()).replace(_ID, str(statement_id).encode())
 
 
 def encode(conn: sa.Connection, payload: bytes) -> tuple[int, bytes]:
@@ -85,7 +86,7 @@ def reader(conn: sa.Connection) -> Callable[[Any], bytes]:
     return lambda row: read(row.codec, row.payload, row.id, row.seq)
 
 
-def restorer(conn: sa.Connection) -> Callable[[int, bytes, UUID, int], bytes]:
+def restorer(conn: sa.Connection) -> Callable[[int, bytes, UUID | str, int], bytes]:
     """The same from codec, payload, id and number, for who reads thousands."""
     decode = _decoder(conn)
     return lambda codec, payload, id, seq: restore(decode(codec, payload), id, seq)

@@ -82,7 +82,7 @@ class Prepared(NamedTuple):
     @property
     def payload(self) -> bytes:
         """The accepted bytes, which never change after this."""
-        return with_stored(self.text, self.seq)
+        return self.text.replace(STORED, stored_text(self.seq).encode())
 
 
 def parse(body: bytes) -> Parsed:
@@ -169,11 +169,6 @@ def _prepare(
 #: Stands where `stored` goes. JSON text holds no control character, so it can be nothing else.
 STORED = b"\x00"
 _STORED = f'"{STORED.decode()}"'
-
-
-def with_stored(text: bytes, seq: int) -> bytes:
-    """The accepted text, of which all else is known before, with `stored` in its places."""
-    return text.replace(STORED, stored_text(seq).encode())
 
 
 def _set_by_lrs(statement: Mapping[str, Any], version: str, statement_id: UUID, authority: str) -> dict[str, str]:

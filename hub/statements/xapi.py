@@ -436,9 +436,8 @@ def _get_page(
         page = query.find_texts(conn, filters, limit=limit, after=after, below=call.through)
         if with_attachments:
             page = _within_memory(conn, page)
-        exact = [each.payload for each in page.statements]
-        payloads = _rendered(conn, exact, form, call)
-        parts = _parts(conn, exact) if with_attachments else None
+        payloads = _rendered(conn, page.payloads, form, call)
+        parts = _parts(conn, page.payloads) if with_attachments else None
     more = ""
     if page.next_after is not None:
         cursor = paging.Cursor(page.next_after, dict(call.parameters))
@@ -492,13 +491,13 @@ def _rendered(conn: Any, payloads: list[bytes], form: str, call: Call) -> list[b
 
 def _within_memory(conn: Any, page: query.Texts) -> query.Texts:
     """As much of the page as its attachments leave room for; the rest follows by its `more`."""
-    named = [set(_attached([each.payload])) for each in page.statements]
+    named = [set(_attached([payload])) for payload in page.payloads]
     sizes = query.measure_attachments(conn, set().union(*named))
     total, seen = 0, set[str]()
     for count, mine in enumerate(named):
         total += sum(sizes.get(sha2, 0) for sha2 in mine - seen)
         if count and total > MOST_ATTACHED_BYTES:
-            return query.Texts(page.statements[:count], page.statements[count - 1].seq)
+            return query.Texts(page.numbers[:count], page.payloads[:count], page.numbers[count - 1])
         seen |= mine
     return page
 
