@@ -6,8 +6,8 @@ Who keeps it reads all of them by one small query, and reads the thing itself on
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
@@ -25,7 +25,17 @@ _ALL = Precompiled(sa.select(revisions.c.name, revisions.c.number))
 
 def read(conn: sa.Connection) -> Mapping[str, int]:
     """Every number by its name; what was never changed has none, and counts as 0."""
-    return {row.name: row.number for row in _ALL.all(conn)}
+    return numbers_of(_ALL.all(conn))
+
+
+def with_numbers(query: sa.Select[Any]) -> sa.Select[Any]:
+    """What asks for one row and for every number (`numbers_of`) at once: the row stands beside each of them."""
+    return query.outerjoin(revisions, sa.true()).add_columns(revisions.c.name, revisions.c.number)
+
+
+def numbers_of(rows: Iterable[Any]) -> Mapping[str, int]:
+    """The numbers in these rows."""
+    return {row.name: row.number for row in rows if row.name is not None}
 
 
 def bump(conn: sa.Connection, name: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ParamSpec, TypeAlias
 from uuid import UUID
@@ -53,12 +53,16 @@ Answer: TypeAlias = ResponseReturnValue
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Somebody who is signed in. ``id`` is the digest of her cookie, ``learner`` whose hours she sees as her own."""
+    """Somebody who is signed in. ``id`` is the digest of her cookie, ``learner`` whose hours she sees as her own.
+
+    ``numbers`` are `hub.revisions` as they were when it was looked for, None where it has just been made.
+    """
 
     id: bytes
     username: str
     role: str
     learner: UUID | None
+    numbers: Mapping[str, int] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ def _account() -> sa.Select[Any]:
 # Of every request.
 _ACCOUNT = Precompiled(_account().where(accounts.c.username == sa.bindparam("who")))
 _SESSION = Precompiled(
-    sa.select(web_sessions.c.username).where(
+    revisions.with_numbers(sa.select(web_sessions.c.username)).where(
         web_sessions.c.id == sa.bindparam("which"), web_sessions.c.expires > sa.bindparam("now")
     )
 )
@@ -203,17 +207,17 @@ def sign_out(conn: sa.Connection, session: Session) -> None:
     conn.execute(web_sessions.delete().where(web_sessions.c.id == session.id))
 
 
-def find_session(conn: sa.Connection, hub: Hub, token: str, numbers: Mapping[str, int] | None = None) -> Session | None:
-    """The session of a cookie, while it lasts and its account is open; ``numbers`` are the newest `hub.revisions`."""
+def find_session(conn: sa.Connection, hub: Hub, token: str) -> Session | None:
+    """The session of a cookie, while it lasts and its account is open."""
     found = session_id(hub, token)
-    row = _SESSION.first(conn, which=found, now=hub.clock())
-    if row is None:
+    rows = _SESSION.all(conn, which=found, now=hub.clock())
+    if not rows:
         return None
-    numbers = revisions.read(conn) if numbers is None else numbers
-    account = hub.accounts.find(numbers, row.username, lambda: find(conn, row.username))
+    username, numbers = rows[0].username, revisions.numbers_of(rows)
+    account = hub.accounts.find(numbers, username, lambda: find(conn, username))
     if account is None or account.is_disabled:
         return None
-    return Session(found, account.username, account.role, account.learner)
+    return Session(found, account.username, account.role, account.learner, numbers)
 
 
 def forget_expired(conn: sa.Connection, now: datetime) -> int:
@@ -256,22 +260,13 @@ def current() -> Session | None:
     return session
 
 
-def current_in(conn: sa.Connection, numbers: Mapping[str, int] | None = None) -> Session | None:
-    """The same for a view that reads more in this transaction; ``numbers`` where it has read `hub.revisions` there."""
+def current_in(conn: sa.Connection) -> Session | None:
+    """The same for a view that reads more in this transaction."""
     if "wkmb_session" not in flask.g:
         token = flask.request.cookies.get(COOKIE, "")
-        flask.g.wkmb_session = None
-        if 0 < len(token) <= 64:
-            flask.g.wkmb_revisions = revisions.read(conn) if numbers is None else numbers
-            flask.g.wkmb_session = find_session(conn, current_hub(), token, flask.g.wkmb_revisions)
+        flask.g.wkmb_session = find_session(conn, current_hub(), token) if 0 < len(token) <= 64 else None
     session: Session | None = flask.g.wkmb_session
     return session
-
-
-def numbers_seen() -> Mapping[str, int] | None:
-    """`hub.revisions` as they were when this request's session was looked for; None where there was no cookie."""
-    numbers: Mapping[str, int] | None = flask.g.get("wkmb_revisions")
-    return numbers
 
 
 def require(*roles: str) -> Callable[[Callable[P, Answer]], Callable[P, Answer]]:

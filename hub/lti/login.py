@@ -95,8 +95,8 @@ class Login:
         launch_id = launches.read_hint(hub, request.lti_message_hint)
         picking_id = None if launch_id else pickings.read_hint(hub, request.lti_message_hint)
         with hub.db.singly() as conn:
-            numbers = revisions.read(conn)
-            accounts.current_in(conn, numbers)
+            session = accounts.current_in(conn)
+            numbers = session.numbers if session and session.numbers else revisions.read(conn)
             systems = hub.directory.current(conn, numbers)
             tool = systems.clients.get(request.client_id)
             key = self._keys.current(conn, hub.clock(), numbers)

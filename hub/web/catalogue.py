@@ -177,7 +177,7 @@ def launch(course_id: int) -> flask.typing.ResponseReturnValue:
         course_id=course_id,
         locale=layout.language(),
         in_window=bool(flask.request.form.get("window")),
-        numbers=accounts.numbers_seen(),
+        numbers=session.numbers,
     )
     if isinstance(outcome, launches.LaunchRefused):
         return _show(course_id, refused=outcome)

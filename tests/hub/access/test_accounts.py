@@ -87,6 +87,24 @@ def test_a_process_that_knew_an_account_before_it_was_locked_does_not_know_it_af
 
 
 @pytest.mark.usefixtures("admin")
+def test_a_session_is_found_together_with_the_revisions_of_what_is_kept_in_memory(hub):
+    """By one statement: it is asked at every request, also where no revision was ever bumped."""
+    signed_in = accounts.sign_in(hub, "rina", PASSWORD, "192.0.2.1")
+    assert session_of(hub, signed_in.token).numbers == {}
+    with hub.db.write() as conn:
+        revisions.bump(conn, "accounts")
+        revisions.bump(conn, "systems")
+    session_of(hub, signed_in.token)
+    asked = []
+    sa.event.listen(hub.db._reader, "before_cursor_execute", lambda *said: asked.append(said[2]))
+
+    found = session_of(hub, signed_in.token)
+
+    assert found.numbers == {"accounts": 1, "systems": 1}
+    assert len(asked) == 1
+
+
+@pytest.mark.usefixtures("admin")
 def test_after_ten_failures_in_a_minute_not_even_the_right_password_helps_from_there(hub, clock):
     for _ in range(10):
         assert accounts.sign_in(hub, "rina", "wrong one", "192.0.2.1") == SignInRefused("wrong")
