@@ -3,35 +3,41 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import flask
-import structlog
 
 from hub import api, errors, lti, web
 from hub.access import auth
 from hub.lti_tool import blueprint as tool_blueprint
 from hub.operations import operators, outcomes
 from hub.operations.metrics import Metrics
-from hub.runtime import Hub, current
+from hub.runtime import Hub
 from hub.statements import ingest, xapi
 from lrs.statements import Prepared
 from lrs.store import Saved
+
+
+class _Application(flask.Flask):
+    """Flask with views and functions around them that are plain ones, without looking at each request what they are."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return func
 
 
 def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:
     """The web application of one hub. Two of them in one process do not notice each other."""
     metrics = metrics or Metrics()
     metrics.watch(hub.db)
-    app = flask.Flask("hub")
+    app = _Application("hub")
     app.extensions["hub"] = hub
     hub.trace.watch_app(app)
     app.extensions["xapi"] = _lrs_services(hub, metrics)
     # Bodies are read and bounded by hub.bodies; this is for the forms that Flask parses itself.
     app.config.update(SECRET_KEY=hub.keyring.key("flask"), MAX_FORM_MEMORY_SIZE=4 * 1024 * 1024)
-    # First, so that a request that is refused before it comes to a view is named and measured too.
+    # First, so that a request that is refused before it comes to a view is measured too.
     app.before_request(_begin_request)
     app.after_request(partial(_end_request, metrics))
     errors.register(app)
@@ -45,10 +51,7 @@ def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:
 
 
 def _begin_request() -> None:
-    """Each request has a name in the logs."""
     flask.g.began = time.perf_counter()
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request=current().new_id().hex[:12], method=flask.request.method)
 
 
 def _end_request(metrics: Metrics, response: flask.Response) -> flask.Response:

@@ -7,14 +7,23 @@ of the hub and goes on to the provider, so a page with such a form names the pro
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from urllib.parse import urlsplit
 
 import flask
 
-from hub.runtime import current
+_ALWAYS = (("X-Content-Type-Options", "nosniff"),)
 
 #: A year, as browsers' preload lists ask for.
-_HSTS = "max-age=31536000; includeSubDomains"
+_BY_HTTPS = (*_ALWAYS, ("Strict-Transport-Security", "max-age=31536000; includeSubDomains"))
+
+_WITH_PAGES = (
+    # Not no-referrer: browsers then send `Origin: null` with forms, and CSRF checks have nothing to go by.
+    ("Referrer-Policy", "same-origin"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    # Pages are about one person; nothing between her and the hub keeps them.
+    ("Cache-Control", "no-store"),
+)
 
 
 def allow_form_action(url: str) -> None:
@@ -48,20 +57,16 @@ def content_security_policy() -> str:
 
 def register(app: flask.Flask) -> None:
     """Put the headers on every answer of the application that does not say otherwise itself."""
-    app.after_request(_secure)
+    is_https = app.extensions["hub"].settings.is_https
+    app.after_request(partial(_secure, _BY_HTTPS if is_https else _ALWAYS))
 
 
-def _secure(response: flask.Response) -> flask.Response:
-    headers = response.headers
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    if current().settings.is_https:
-        headers.setdefault("Strict-Transport-Security", _HSTS)
+def _secure(wanted: tuple[tuple[str, str], ...], response: flask.Response) -> flask.Response:
+    # Not by Werkzeug's setdefault: it makes an HTTP exception for each that is not there.
+    said = set(response.headers.keys(lower=True))
     if response.mimetype == "text/html":
-        if "Content-Security-Policy" not in headers:
-            headers["Content-Security-Policy"] = content_security_policy()
-        # Not no-referrer: browsers then send `Origin: null` with forms, and CSRF checks have nothing to go by.
-        headers.setdefault("Referrer-Policy", "same-origin")
-        headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-        # Pages are about one person; nothing between her and the hub keeps them.
-        headers.setdefault("Cache-Control", "no-store")
+        wanted += _WITH_PAGES
+        if "content-security-policy" not in said:
+            response.headers.add("Content-Security-Policy", content_security_policy())
+    response.headers.extend([each for each in wanted if each[0].lower() not in said])
     return response

@@ -65,9 +65,10 @@ def secure(response: flask.Response) -> flask.Response:
 
 
 def _remembered() -> str | None:
+    if COOKIE not in flask.request.cookies:
+        return None
     hub = current()
-    cookie = flask.request.cookies.get(COOKIE)
-    value = hub.keyring.verify(_PURPOSE, cookie, hub.clock()) if cookie else None
+    value = hub.keyring.verify(_PURPOSE, flask.request.cookies[COOKIE], hub.clock())
     return value if isinstance(value, str) else None
 
 

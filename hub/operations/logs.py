@@ -11,7 +11,10 @@ import sys
 from collections.abc import MutableMapping
 from typing import Any
 
+import flask
 import structlog
+
+from hub.runtime import current
 
 _NIP_LENGTH = 18
 _NIP = re.compile(r"(?<![0-9])([0-9]{8})[0-9]{10}(?![0-9])")
@@ -21,7 +24,7 @@ def configure(level: int = logging.INFO) -> None:
     """Set up the logs of this process: what is of this level or graver. Standard output is for results."""
     # What libraries log by the standard library's way comes out as the same lines, masked too.
     shared: list[structlog.types.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        name_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -43,9 +46,18 @@ def configure(level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[*shared, as_json],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def name_request(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A processor of structlog that says during which request it was; most requests log nothing, and get no name."""
+    if flask.has_request_context():
+        if "request_name" not in flask.g:
+            flask.g.request_name = current().new_id().hex[:12]
+        event["request"], event["method"] = flask.g.request_name, flask.request.method
+    return event
 
 
 def mask_nips(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -7,6 +7,7 @@ to come first. Without it, as in tests, each application counts for itself.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -42,10 +43,13 @@ class Metrics:
             registry=self._registry,
             buckets=_BUCKETS,
         )
+        # Of every request: prometheus_client makes text of each label and takes a lock to find a series again.
+        self._requests_of = functools.cache(self._requests.labels)
         self._statements = Counter(
             "wkmb_statements", "Statements received over xAPI, by what became of them", ["outcome"],
             registry=self._registry,
         )  # fmt: skip
+        self._stored, self._repeated = map(self._statements.labels, ("stored", "repeated"))
         self._outcomes = Counter(
             "wkmb_outcomes", "What came of launches, scores, tokens and refused xAPI requests", ["what", "outcome"],
             registry=self._registry,
@@ -70,7 +74,7 @@ class Metrics:
         """A request was answered. Endpoints are names of routes, so that no address makes a series of its own."""
         # A client may call its method anything, which must not make a series either.
         known = method if method in _METHODS else "other"
-        self._requests.labels(endpoint or "none", known, str(status)).observe(seconds)
+        self._requests_of(endpoint or "none", known, status).observe(seconds)
 
     def outcome(self, what: str, outcome: str) -> None:
         """Something came of a request (`hub.operations.outcomes`)."""
@@ -78,8 +82,9 @@ class Metrics:
 
     def saved(self, prepared: Sequence[Prepared], saved: Saved) -> None:
         """A batch was stored."""
-        self._statements.labels("stored").inc(len(saved.new))
-        self._statements.labels("repeated").inc(len(prepared) - len(saved.new))
+        for series, count in ((self._stored, len(saved.new)), (self._repeated, len(prepared) - len(saved.new))):
+            if count:
+                series.inc(count)
 
     def recomputed(self, outcome: str, seconds: float) -> None:
         """A learner was recomputed: "done", "failed", or "left" to another worker that has her."""

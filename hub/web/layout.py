@@ -93,22 +93,24 @@ def theme() -> str:
 def _choice(argument: str, cookie: str, choices: tuple[str, ...]) -> str:
     if not flask.has_request_context():
         return choices[0]
-    for given in (flask.request.args.get(argument), flask.request.cookies.get(cookie)):
-        if given in choices:
-            return str(given)
+    # Looked at first: Werkzeug makes an HTTP exception for what is not there.
+    for given, name in ((flask.request.args, argument), (flask.request.cookies, cookie)):
+        if name in given and given[name] in choices:
+            return given[name]
     return choices[0]
 
 
 def _remember_choices(response: flask.Response) -> flask.Response:
     if not flask.request.query_string:
         return response
+    given = flask.request.args
     for argument, cookie, choices in (
         ("lang", LANGUAGE_COOKIE, tuple(LANGUAGES)),
         ("theme", THEME_COOKIE, THEMES),
     ):
-        if (chosen := flask.request.args.get(argument)) in choices:
+        if argument in given and given[argument] in choices:
             secure = current().settings.is_https
-            response.set_cookie(cookie, str(chosen), max_age=_YEAR_SECONDS, samesite="Lax", secure=secure)
+            response.set_cookie(cookie, given[argument], max_age=_YEAR_SECONDS, samesite="Lax", secure=secure)
     return response
 
 
