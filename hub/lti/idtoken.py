@@ -8,6 +8,7 @@ the claim ``<issuer>/claim/xapi`` is the hub's own and hands over the LRS.
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,36 +72,34 @@ class Message:
 
 def resource_link_claims(message: Message) -> dict[str, Any]:
     """The claims of a launch of the course's own link."""
-    launch, course_url = message.launch, f"{message.issuer}/courses/{message.launch.course}"
+    launch, context, sub = message.launch, message.launch.context, message.launch.login_hint
+    title, services, xapi = _title(message), context.url(message.issuer), _xapi(message)
     said = {
-        **_envelope(message.issuer, message.client_id, str(launch.learner), message.nonce, message.now, launch.locale),
+        **_envelope(message.issuer, message.client_id, sub, message.nonce, message.now, launch.locale),
         **identity(message.person),
         CLAIM + "message_type": "LtiResourceLinkRequest",
         CLAIM + "version": VERSION,
         CLAIM + "deployment_id": message.deployment_id,
         CLAIM + "target_link_uri": launch.target_link_uri,
-        CLAIM + "resource_link": {"id": launch.context.resource_link_id, "title": _title(message)},
+        CLAIM + "resource_link": {"id": context.resource_link_id, "title": title},
         CLAIM + "roles": [LEARNER, INSTITUTION_LEARNER],
-        CLAIM + "context": _context(message),
+        CLAIM + "context": {"id": context.id, "label": title[:LONGEST_ID], "title": title, "type": [COURSE_SECTION]},
         CLAIM + "tool_platform": _platform(message.issuer, message.version),
-        CLAIM + "launch_presentation": _presentation(launch.document_target, launch.locale, course_url),
+        CLAIM + "launch_presentation": _presentation(
+            launch.document_target, launch.locale, f"{message.issuer}/courses/{launch.course}"
+        ),
         AGS_CLAIM: {
             "scope": list(AGS_SCOPES),
-            "lineitems": f"{launch.context.url(message.issuer)}/lineitems",
+            "lineitems": f"{services}/lineitems",
             "lineitem": message.lineitem,
         },
-        NRPS_CLAIM: {
-            "context_memberships_url": f"{launch.context.url(message.issuer)}/memberships",
-            "service_versions": ["2.0"],
-        },
-        xapi_claim(message.issuer): {**_xapi(message), "xapi_actor": orjson.loads(launch.actor)},
+        NRPS_CLAIM: {"context_memberships_url": f"{services}/memberships", "service_versions": ["2.0"]},
+        xapi_claim(message.issuer): {**xapi, "xapi_actor": orjson.loads(launch.actor)},
     }
     if message.person is not None:
-        said[CLAIM + "lis"] = {
-            "person_sourcedid": str(launch.learner),
-            "course_section_sourcedid": message.course.id,
-        }
-    return {**said, CLAIM + "custom": variables.substitute(message.course.custom, said) | _xapi(message)}
+        said[CLAIM + "lis"] = {"person_sourcedid": sub, "course_section_sourcedid": message.course.id}
+    said[CLAIM + "custom"] = variables.substitute(message.course.custom, said) | xapi
+    return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,23 +196,10 @@ def identity(person: Person | None) -> dict[str, str]:
     return {name: value for name, value in said.items() if value}
 
 
-def _context(message: Message) -> dict[str, Any]:
-    return {
-        "id": message.launch.context.id,
-        "label": _title(message)[:LONGEST_ID],
-        "title": _title(message),
-        "type": [COURSE_SECTION],
-    }
-
-
 @functools.cache
-def _guid(issuer: str) -> str:
-    return str(uuid5(NAMESPACE_URL, issuer))
-
-
-def _platform(issuer: str, version: str) -> dict[str, str]:
+def _platform(issuer: str, version: str) -> Mapping[str, str]:
     return {
-        "guid": _guid(issuer),
+        "guid": str(uuid5(NAMESPACE_URL, issuer)),
         "name": "WKMB Hub",
         "description": urlsplit(issuer).hostname or "",
         "url": issuer,

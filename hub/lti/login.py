@@ -123,14 +123,15 @@ class Login:
         tool, launch, deployment, course = seen.tool, seen.launch, seen.deployment, seen.course
         assert tool and launch and deployment and course  # noqa: S101, PT018  # checks saw to each
         secret = base64.urlsafe_b64encode(hub.random(24)).decode()
+        context = launch.context
+        lineitem = self._coupled.get(context)
         # With the line item there, all that is written is one statement.
-        run = hub.db.run_single if launch.context in self._coupled else hub.db.run
+        run = hub.db.run if lineitem is None else hub.db.run_single
         if not run(lambda conn: self._grant(conn, hub, tool, launch, course, secret)):
             used = Refusal("lti_message_hint", "invalid_request", "lti_message_hint has been used.")
             return _error(request, tool, used)
-        lineitem = self._coupled.get(launch.context)
         if lineitem is None:
-            lineitem = self._coupled[launch.context] = lineitems.coupled_url(hub, launch.context)
+            lineitem = self._coupled[context] = lineitems.coupled_url(hub, context)
         message = idtoken.Message(
             issuer=hub.base_url,
             client_id=tool.client_id,

@@ -174,7 +174,7 @@ def _read_assertion(hub: Hub, tool_keys: ToolKeys, text: str) -> _Assertion | To
     issuer = said.get("iss")
     if not isinstance(issuer, str) or issuer != said.get("sub"):
         return _client("iss", "iss and sub must both be the client_id.")
-    with hub.db.read() as conn:
+    with hub.db.singly() as conn:
         tool = hub.directory.current(conn).clients.get(issuer)
     if tool is None or tool.disabled:
         return _client("client", "iss names no tool that is registered here, or one that is switched off.")

@@ -176,14 +176,16 @@ def launch(course_id: int) -> flask.typing.ResponseReturnValue:
         session=session.id,
         course_id=course_id,
         locale=layout.language(),
-        in_window=bool(flask.request.form.get("window")),
+        in_window="window" in flask.request.form,
         numbers=session.numbers,
     )
     if isinstance(outcome, launches.LaunchRefused):
         return _show(course_id, refused=outcome)
     if outcome.framed is None:
         # Without Flask's page that says so, which no browser shows: making it costs as much as the launch's queries.
-        return flask.Response(status=303, headers={"Location": outcome.url})
+        response = flask.Response(status=303, content_type="text/html; charset=utf-8")
+        response.location = outcome.url
+        return response
     return _frame(outcome, outcome.framed, course_id)
 
 
