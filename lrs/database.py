@@ -145,7 +145,6 @@ class Database:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._loose: list[Connection] = []
-        self._idle: list[Connection] = []
         self._one: Connection | None = None
         # Threads of one process take turns here, in which nobody sleeps; SQLite's own way of waiting for its one
         # write lock is to sleep ever longer, which is left to other processes.
@@ -159,12 +158,10 @@ class Database:
             self._sender = self._writer
         else:
             self._writer = self._reader = _postgresql_engine(self.url, pool_size)
-            # Nothing is prepared on these but by `lrs.wire`, and whoever has one leaves no transaction open.
-            self._sender = _postgresql_engine(
-                self.url, 4, f" -c lock_timeout={_PATIENCE_MILLISECONDS}", prepare_threshold=None
-            )
+            self._sender = _postgresql_engine(self.url, 4, f" -c lock_timeout={_PATIENCE_MILLISECONDS}")
         self._snapshots = self._reader.execution_options(wkmb_begin="snapshot")
-        self._singles = self._reader.execution_options(wkmb_begin="nothing")
+        self._singles = _Open(self._reader.execution_options(wkmb_begin="nothing"))
+        self._senders = _Open(self._sender)
 
     @property
     def engine(self) -> Engine:
@@ -188,24 +185,8 @@ class Database:
 
         It saves the ways to the database at which a transaction begins and ends.
         """
-        if not self.is_sqlite:
-            with self._singles.begin() as conn:
-                yield conn
-            return
-        # Those of an SQLite file stay open: taking one from the pool and giving it back costs more than to ask.
-        conn = self._take_idle()
-        try:
+        with self._singles.one() as conn:
             yield conn
-        finally:
-            if conn.in_transaction():
-                conn.rollback()
-            self._idle.append(conn)
-
-    def _take_idle(self) -> Connection:
-        try:
-            return self._idle.pop()  # The last one that was used, of which most is in the processor's caches.
-        except IndexError:
-            return self._singles.connect()
 
     def first(self, query: Precompiled, **given: Any) -> Any | None:
         """The first row of one query, by one way to the database and back."""
@@ -240,9 +221,8 @@ class Database:
             with self.write() as conn:
                 yield conn
             return
-        with self._sender.begin() as conn:
-            with _gathered(conn) as inserts:
-                yield conn
+        with self._senders.one() as conn, _gathered(conn) as inserts:
+            yield conn
             _send(conn, inserts, commit=True)
 
     def connect_loosely(self) -> Connection:
@@ -320,20 +300,76 @@ class Database:
         return self.run(work) if self.is_sqlite else _repeated(lambda: self._run_single(work))
 
     def _run_single(self, work: Callable[[Connection], T]) -> T:
-        with self._singles.begin() as conn:
+        with self._singles.one() as conn:
             return work(conn)
 
     def close(self) -> None:
         """Give every connection back to the system."""
         while self._loose:
             self._loose.pop().close()
-        while self._idle:
-            self._idle.pop().close()
+        self._singles.close()
+        self._senders.close()
         if self._one is not None:
             self._one.close()
         self._writer.dispose()
         self._reader.dispose()
         self._sender.dispose()
+
+
+class _Open:
+    """Connections of an engine that stay open between uses: to take one from its pool and to give it back costs more
+    than what is asked by it. ``most`` of them are kept."""
+
+    def __init__(self, engine: Engine, most: int = 8) -> None:
+        self._engine = engine
+        self._most = most
+        self._free: list[Connection] = []
+
+    @contextmanager
+    def one(self) -> Iterator[Connection]:
+        """A connection of one's own; what it has not committed is rolled back."""
+        conn = self._take()
+        try:
+            yield conn
+        finally:
+            self._give_back(conn)
+
+    def _take(self) -> Connection:
+        while True:
+            try:
+                conn = self._free.pop()  # The last one that was used, of which most is in the processor's caches.
+            except IndexError:
+                return self._new()
+            if not _is_lost(conn.connection.dbapi_connection):
+                return conn
+            conn.invalidate()
+            conn.close()
+
+    def _new(self) -> Connection:
+        conn = self._engine.connect()
+        with conn.begin():  # Tells the driver how a transaction begins, which those who use it leave to that.
+            return conn
+
+    def _give_back(self, conn: Connection) -> None:
+        if conn.in_transaction():
+            conn.rollback()
+        if conn.invalidated or len(self._free) >= self._most:
+            conn.close()
+        else:
+            self._free.append(conn)
+
+    def close(self) -> None:
+        while self._free:
+            self._free.pop().close()
+
+
+def _is_lost(connection: Any) -> bool:
+    """Whether the server went away: it has said so on the socket, which is seen without asking."""
+    if isinstance(connection, sqlite3.Connection):
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -397,7 +433,7 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: sa.URL, pool_size: int, settings: str = "", **options: Any) -> Engine:
+def _postgresql_engine(url: sa.URL, pool_size: int, settings: str = "") -> Engine:
     # Without bitmaps: a page is the first rows of a range in the order of its index. For a bitmap all of the range is
     # read, and the planner chooses it where it takes a range between two unknown numbers for a few rows. And planned
     # once: plans for the values at hand look cheaper to it each time, and to make one costs more than to read a page.
@@ -408,7 +444,6 @@ def _postgresql_engine(url: sa.URL, pool_size: int, settings: str = "", **option
         connect_args={
             "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS}"
             f" -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan{settings}",
-            **options,
         },
     )
 
@@ -419,12 +454,15 @@ def _postgresql_engine(url: sa.URL, pool_size: int, settings: str = "", **option
         connection.adapters.register_dumper(list, ListBinaryDumper)
 
     @sa.event.listens_for(engine, "checkout")
-    def refuse_closed(connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
-        # A server that went away has said so on the socket: seen without asking, which every use would pay for.
-        poll = select.poll()
-        poll.register(connection.fileno(), select.POLLIN)
-        if poll.poll(0):
+    def refuse_lost(connection: Any, _entry: ConnectionPoolEntry, _proxy: Any) -> None:
+        # Before each use: it would cost more to ask.
+        if _is_lost(connection):
             raise sa.exc.InvalidatePoolError
+
+    @sa.event.listens_for(engine, "rollback")
+    def roll_back(conn: Connection) -> None:
+        if not conn.invalidated:
+            wire.roll_back(conn.connection.dbapi_connection)
 
     @sa.event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
@@ -677,36 +715,38 @@ def divide(conn: Connection, table: sa.Table, first: Partition) -> None:
     key = conn.dialect.identifier_preparer.format_constraint(table.primary_key)
     columns = ", ".join(column.name for column in table.primary_key.columns)
     set_aside(conn, table, first.name)
-    for command in (
-        f"CREATE TABLE {table.name} (LIKE {first.name}) PARTITION BY RANGE ({table.info['partition']})",
-        f"ALTER TABLE {table.name} ADD CONSTRAINT {key} PRIMARY KEY ({columns})",
-    ):
-        conn.exec_driver_sql(command)
+    conn.exec_driver_sql(
+        f"CREATE TABLE {table.name} (LIKE {first.name}) PARTITION BY RANGE ({table.info['partition']})"
+    )
+    _alter(conn, f"ALTER TABLE {table.name} ADD CONSTRAINT {key} PRIMARY KEY ({columns})")
     for index in table.indexes:
         index.create(conn)
-    conn.exec_driver_sql(
-        f"ALTER TABLE {table.name} ATTACH PARTITION {first.name} FOR VALUES FROM (MINVALUE) TO ({first.high})"
-    )
+    _alter(conn, f"ALTER TABLE {table.name} ATTACH PARTITION {first.name} FOR VALUES FROM (MINVALUE) TO ({first.high})")
+
+
+def _alter(conn: Connection, command: str) -> None:
+    """Do an ALTER or DROP, after which the driver has the server forget what is prepared."""
+    conn.exec_driver_sql(command)
+    if conn.dialect.name == "postgresql":
+        wire.forget(conn.connection)
 
 
 def set_aside(conn: Connection, table: sa.Table, name: str) -> None:
     """Give the table as it lies this name, and its key and indexes names that leave theirs free."""
-    conn.exec_driver_sql(f"ALTER TABLE {table.name} RENAME TO {name}")
+    _alter(conn, f"ALTER TABLE {table.name} RENAME TO {name}")
     if conn.dialect.name == "postgresql":
         key = conn.dialect.identifier_preparer.format_constraint(table.primary_key)
-        conn.exec_driver_sql(f"ALTER TABLE {name} RENAME CONSTRAINT {key} TO pk_{name}")
+        _alter(conn, f"ALTER TABLE {name} RENAME CONSTRAINT {key} TO pk_{name}")
         for index in sa.inspect(conn).get_indexes(name):
             short = str(index["name"]).removeprefix(f"ix_{table.name}_")
-            conn.exec_driver_sql(f"ALTER INDEX {index['name']} RENAME TO ix_{name}_{short}")
+            _alter(conn, f"ALTER INDEX {index['name']} RENAME TO ix_{name}_{short}")
 
 
 def add_partition(conn: Connection, table: sa.Table, part: Partition, low: int) -> None:
     """Add a partition for the rows from ``low`` to below ``part.high``; who reads and writes goes on meanwhile."""
     # Made beside the table and then attached: CREATE TABLE … PARTITION OF would lock out everybody.
     conn.exec_driver_sql(f"CREATE TABLE {part.name} (LIKE {table.name})")
-    conn.exec_driver_sql(
-        f"ALTER TABLE {table.name} ATTACH PARTITION {part.name} FOR VALUES FROM ({low}) TO ({part.high})"
-    )
+    _alter(conn, f"ALTER TABLE {table.name} ATTACH PARTITION {part.name} FOR VALUES FROM ({low}) TO ({part.high})")
 
 
 def take_partitioning(conn: Connection, table: sa.Table) -> None:

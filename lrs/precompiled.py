@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import Dialect
 
+from lrs import wire
+
 _Convert: TypeAlias = Callable[[Any], Any]
 
 
@@ -33,17 +35,24 @@ class _Bind:
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """The statement as one kind of database has it."""
+    """The statement as one kind of database has it; ``query`` is what goes to PostgreSQL past the driver."""
 
     text: str
     binds: tuple[_Bind, ...]
     is_positional: bool
     row: Callable[[Sequence[Any]], Any]
+    query: wire.Query | None
+
+    def values(self, given: Mapping[str, Any]) -> list[Any]:
+        """What stands in the places of the statement, in their order."""
+        return [bind.value(given) for bind in self.binds]
 
     def parameters(self, given: Mapping[str, Any]) -> Any:
-        if self.is_positional:
-            return tuple([bind.value(given) for bind in self.binds])
-        return {bind.name: bind.value(given) for bind in self.binds}
+        """The same as the driver takes it."""
+        values = self.values(given)
+        return (
+            tuple(values) if self.is_positional else dict(zip((bind.name for bind in self.binds), values, strict=True))
+        )
 
 
 class Precompiled:
@@ -79,12 +88,14 @@ class Precompiled:
 
 def _compile(statement: Any, dialect: Dialect) -> _Form:
     compiled = statement.compile(dialect=dialect)
-    names = compiled.positiontup if compiled.positional else list(compiled.params)
+    sent = statement.compile(dialect=wire.DIALECT) if dialect.name == "postgresql" else None
+    taking, names = (dialect, compiled.positiontup) if sent is None else (wire.DIALECT, sent.positiontup)
     return _Form(
         text=str(compiled),
-        binds=tuple(_bind(name, compiled.binds[name], dialect) for name in names),
+        binds=tuple(_bind(name, compiled.binds[name], taking) for name in names),
         is_positional=compiled.positional,
         row=_row(statement, dialect),
+        query=None if sent is None else wire.query(sent),
     )
 
 
@@ -112,17 +123,18 @@ def _row(statement: Any, dialect: Dialect) -> Callable[[Sequence[Any]], Any]:
 
 
 def _send(conn: Connection, form: _Form, given: Mapping[str, Any]) -> Any:
-    parameters = form.parameters(given)
+    """A cursor, or what tells the same."""
     # Somebody watches what is asked, traces or a test: then it goes where they look.
     if conn.engine.dispatch.before_cursor_execute:
-        return conn.exec_driver_sql(form.text, parameters)
-    driver: Any = conn.connection.dbapi_connection  # Also where it was taken out of the pool.
-    # PostgreSQL's driver reads numbers, UUIDs and bytes from their binary form for half of what their text costs.
-    options = {} if form.is_positional else {"binary": True}
+        return conn.exec_driver_sql(form.text, form.parameters(given))
+    values = form.values(given)
     try:
-        return driver.execute(form.text, parameters, **options)
+        if form.query is not None:
+            return wire.ask(conn.connection, form.query, values)
+        driver: Any = conn.connection.dbapi_connection  # Also where it was taken out of the pool.
+        return driver.execute(form.text, values)
     except conn.dialect.loaded_dbapi.Error as error:
-        raise told(conn, error, form.text, parameters) from error
+        raise told(conn, error, form.text, values) from error
 
 
 def told(conn: Connection, error: Exception, text: str | None = None, parameters: Any = None) -> Exception:

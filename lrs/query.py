@@ -351,7 +351,7 @@ def _ordered(
     if by_slot:
         part = part.where(slot(seq) >= sa.bindparam("low_slot"), slot(seq) <= sa.bindparam("high_slot"))
         part = part.order_by(slot(seq) if shape.ascending else slot(seq).desc())
-    return part.order_by(seq if shape.ascending else seq.desc()).limit(sa.bindparam("limit"))
+    return part.order_by(seq if shape.ascending else seq.desc()).limit(sa.bindparam("limit", type_=sa.BigInteger))
 
 
 def _own(shape: _Shape, part: sa.Select[Any]) -> sa.Select[Any]:

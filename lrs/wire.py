@@ -1,7 +1,9 @@
-"""Inserts on PostgreSQL by libpq's own calls: arrays of binary values, all of them in one way there and back.
+"""What each request sends to PostgreSQL, by libpq's own calls: prepared once, values in binary, no way there in vain.
 
-The driver's own way costs a process four times as much CPU for a statement that is stored. Part of `lrs.database`:
-these two files alone know which database it is.
+Inserts go as arrays, all of them in one way there and back; a query that was compiled before (`lrs.precompiled`) goes
+with the beginning of its transaction. The driver's own way costs a process four times as much CPU for a statement that
+is stored, and more than twice for a query by a key. Part of `lrs.database`: these two files alone know which database
+it is.
 """
 
 from __future__ import annotations
@@ -19,10 +21,12 @@ from uuid import UUID
 
 import psycopg
 import sqlalchemy as sa
+from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
 from sqlalchemy.dialects import postgresql
 
-_DIALECT = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+#: For what is sent from here.
+DIALECT = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 _HEADER, _LENGTH = struct.Struct("!iiIii").pack, struct.Struct("!i").pack
@@ -75,9 +79,13 @@ def _statement(
     columns = [sa.column(name, kind) for name, kind in zip(names, kinds, strict=True)]
     given = sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
     insert = postgresql.insert(table).from_select(list(names), sa.select(*given.c))
-    compiled = (insert.on_conflict_do_nothing() if skip else insert).compile(dialect=_DIALECT)
-    types = (str(kind.compile(_DIALECT)).partition("(")[0] for kind in kinds)
-    return str(compiled).encode(), tuple((name, *_TYPES[kind]) for name, kind in zip(names, types, strict=True))
+    compiled = (insert.on_conflict_do_nothing() if skip else insert).compile(dialect=DIALECT)
+    columns_sent = zip(names, map(_type_name, kinds), strict=True)
+    return str(compiled).encode(), tuple((name, *_TYPES[kind]) for name, kind in columns_sent)
+
+
+def _type_name(kind: sa.types.TypeEngine[Any]) -> str:
+    return str(kind.compile(DIALECT)).partition("(")[0]
 
 
 def _array(oid: int, pack: Callable[[Any], bytes], values: Sequence[Any]) -> bytes:
@@ -93,77 +101,156 @@ def _array(oid: int, pack: Callable[[Any], bytes], values: Sequence[Any]) -> byt
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A statement and its values in binary."""
+class Query:
+    """A statement with its parameters numbered: the OID of each one's type, and what makes a value binary."""
 
     text: bytes
-    values: Sequence[bytes]
+    oids: tuple[int, ...] = ()
+    packs: tuple[Callable[[Any], bytes], ...] = ()
+
+    def pack(self, values: Iterable[Any]) -> list[bytes | None]:
+        """The values of the parameters in their order, as they are sent."""
+        return [None if value is None else pack(value) for value, pack in zip(values, self.packs, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, as a cursor would tell it."""
+
+    driver: Any
+    result: Any
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were found or changed."""
+        return self.result.command_tuples or 0
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        """Every row, its values loaded as the driver loads them."""
+        loading = Transformer(self.driver)
+        loading.set_pgresult(self.result)
+        return loading.load_rows(0, self.result.ntuples, tuple)
 
 
 @dataclass(frozen=True, slots=True)
 class _Command:
-    """A call that puts something on the way. ``prepares`` is a statement and the name it then has."""
+    """A call that puts something on the way. ``prepares`` is the text of a statement that it makes known."""
 
     send: Callable[[], None]
     is_asked: bool = False
-    prepares: tuple[bytes, bytes] | None = None
+    prepares: bytes | None = None
+
+
+def query(compiled: Any) -> Query:
+    """What SQLAlchemy compiled for `DIALECT`. Raises `KeyError` for a parameter of a type that is not known here."""
+    kinds = [compiled.binds[name].type for name in compiled.positiontup or ()]
+    types = [_TYPES[_type_name(kind)] for kind in kinds]
+    return Query(str(compiled).encode(), tuple(oid for oid, _ in types), tuple(pack for _, pack in types))
+
+
+def ask(connection: Any, query: Query, values: Iterable[Any]) -> Answer:
+    """Send one query, at the beginning of a transaction with that. Raises what the driver would.
+
+    ``connection`` is a pool's.
+    """
+    driver = connection.dbapi_connection
+    packed = query.pack(values)
+    commands = _beginning(driver)
+    if not commands and query.text in _prepared(connection):
+        # The way that is gone most often: one call, which waits without holding up other threads.
+        binary = [1] * len(packed)
+        result = driver.pgconn.exec_prepared(_name(query.text), packed, binary, 1)
+        _check(result)
+        return Answer(driver, result)
+    commands += _commands(connection, [(query, packed)])
+    [result] = _results(connection, commands)
+    return Answer(driver, result)
 
 
 def send(connection: Any, inserts: Iterable[Insert], *, commit: bool = False) -> list[int]:
     """Do all of it, with ``commit`` the transaction's end too; how many rows each has inserted.
 
-    ``connection`` is a pool's. Raises the first error, as the driver would; its transaction is then to be rolled back.
+    ``connection`` is a pool's. Raises the first error, as the driver would; with ``commit`` everything is then taken
+    back, else that is left to whoever has begun the transaction.
     """
     driver = connection.dbapi_connection
-    commands: list[_Command] = []
-    if not driver.autocommit and driver.pgconn.transaction_status == TransactionStatus.IDLE:
-        commands.append(_Command(partial(driver.pgconn.send_query_params, b"BEGIN", None)))
+    commands = _beginning(driver)
     commands += _commands(connection, map(_insert, inserts))
     if commit:
         commands.append(_Command(partial(driver.pgconn.send_query_params, b"COMMIT", None)))
-    return [result.command_tuples or 0 for result in _results(connection, commands)]
+    try:
+        return [result.command_tuples or 0 for result in _results(connection, commands)]
+    except psycopg.Error:
+        if commit:
+            roll_back(driver)
+        raise
 
 
-def _insert(insert: Insert) -> _Asked:
+def _beginning(driver: Any) -> list[_Command]:
+    """What begins the transaction that the driver would begin with its first statement."""
+    if driver.autocommit or driver.pgconn.transaction_status != TransactionStatus.IDLE:
+        return []
+    begin = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if driver.read_only else b"BEGIN"
+    return [_Command(partial(driver.pgconn.send_query_params, begin, None))]
+
+
+def _insert(insert: Insert) -> tuple[Query, list[bytes]]:
     """The statement is the same however many rows there are: an array for each column."""
     text, columns = _statement(insert.table, tuple(insert.rows[0]), insert.skip)
     arrays = [_array(oid, pack, [row[name] for row in insert.rows]) for name, oid, pack in columns]
-    return _Asked(text, arrays)
+    return Query(text), arrays
 
 
-def _commands(connection: Any, statements: Iterable[_Asked]) -> Iterator[_Command]:
+def _commands(connection: Any, statements: Iterable[tuple[Query, Sequence[bytes | None]]]) -> Iterator[_Command]:
     """The statements, and before each that the connection has not seen its preparation."""
     pgconn = connection.dbapi_connection.pgconn
-    # Elsewhere the driver has everything forgotten that was prepared, when it has prepared something and rolls back.
-    can_prepare = connection.dbapi_connection.prepare_threshold is None
-    coming: dict[bytes, bytes] = {}
-    for each in statements:
-        binary = [1] * len(each.values)
-        if not can_prepare:
-            yield _Command(partial(pgconn.send_query_params, each.text, each.values, None, binary), is_asked=True)
-            continue
-        name = _prepared(connection).get(each.text) or coming.get(each.text)
-        if name is None:
-            name = coming[each.text] = b"wkmb_" + blake2b(each.text, digest_size=16).hexdigest().encode()
-            yield _Command(partial(pgconn.send_prepare, name, each.text), prepares=(each.text, name))
-        yield _Command(partial(pgconn.send_query_prepared, name, each.values, binary), is_asked=True)
+    coming: set[bytes] = set()
+    for query, packed in statements:
+        name = _name(query.text)
+        if query.text not in _prepared(connection) and query.text not in coming:
+            coming.add(query.text)
+            yield _Command(partial(pgconn.send_prepare, name, query.text, query.oids), prepares=query.text)
+        yield _Command(partial(pgconn.send_query_prepared, name, packed, [1] * len(packed), 1), is_asked=True)
 
 
-def _prepared(connection: Any) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = connection.info.setdefault("wkmb_prepared", {})
+@functools.cache
+def _name(text: bytes) -> bytes:
+    """By which the server knows a prepared statement; the driver's own begin otherwise."""
+    return b"wkmb_" + blake2b(text, digest_size=16).hexdigest().encode()
+
+
+def _prepared(connection: Any) -> set[bytes]:
+    """The statements that are prepared on this connection."""
+    found: set[bytes] = connection.info.setdefault("wkmb_prepared", set())
     return found
+
+
+def forget(connection: Any) -> None:
+    """Prepare everything anew: after ALTER and DROP the driver has the server forget what it and we have prepared."""
+    if _prepared(connection):
+        connection.dbapi_connection.pgconn.exec_(b"DEALLOCATE ALL")
+        _prepared(connection).clear()
+
+
+def roll_back(driver: Any) -> None:
+    """Roll back past the driver, which would have everything forgotten that was prepared."""
+    if driver.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+        driver.pgconn.exec_(b"ROLLBACK")
 
 
 def _results(connection: Any, commands: Sequence[_Command]) -> list[Any]:
     """The results of the statements; raises the first error."""
     results = _exchange(connection.dbapi_connection, [each.send for each in commands])
     for command, result in zip(commands, results, strict=True):
-        if result.status != ExecStatus.COMMAND_OK:
-            raise psycopg.errors.error_from_result(result)
+        _check(result)
         if command.prepares is not None:
-            text, name = command.prepares
-            _prepared(connection)[text] = name
+            _prepared(connection).add(command.prepares)
     return [result for command, result in zip(commands, results, strict=True) if command.is_asked]
+
+
+def _check(result: Any) -> None:
+    if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+        raise psycopg.errors.error_from_result(result)
 
 
 def _exchange(driver: Any, sends: Iterable[Callable[[], None]]) -> list[Any]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from hub.runtime import Hub
 from hub.tables import rate_limits
-from lrs.database import insert_missing
+from lrs.database import UTCDateTime, insert_missing
 from lrs.precompiled import Precompiled
 
 
@@ -48,7 +48,7 @@ _COUNT = Precompiled(
     sa.update(rate_limits)
     .where(rate_limits.c.key == sa.bindparam("which"))
     .values(
-        until=sa.case((_IS_OVER, sa.bindparam("then")), else_=rate_limits.c.until),
+        until=sa.case((_IS_OVER, sa.bindparam("then", type_=UTCDateTime)), else_=rate_limits.c.until),
         count=sa.case((_IS_OVER, 1), else_=rate_limits.c.count + 1),
     )
     .returning(rate_limits.c.count)
