@@ -145,6 +145,7 @@ class Database:
         self.url = sa.make_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._loose: list[Connection] = []
+        self._before_close: list[Callable[[], None]] = []
         self._one: Connection | None = None
         # Threads of one process take turns here, in which nobody sleeps; SQLite's own way of waiting for its one
         # write lock is to sleep ever longer, which is left to other processes.
@@ -303,8 +304,14 @@ class Database:
         with self._singles.one() as conn:
             return work(conn)
 
+    def before_close(self, work: Callable[[], None]) -> None:
+        """Have this done before connections are closed, by who leaves something open between requests."""
+        self._before_close.append(work)
+
     def close(self) -> None:
         """Give every connection back to the system."""
+        for work in self._before_close:
+            work()
         while self._loose:
             self._loose.pop().close()
         self._singles.close()

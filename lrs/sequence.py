@@ -9,9 +9,11 @@ and no database sequence (SCALE rule 2): two nodes of a cluster would give numbe
 
 **Horizon.** Numbers are taken before a transaction commits, so a reader that remembers the highest number it
 saw misses the ones that commit late (SCALE rule 8 measured a third). Therefore a writer publishes a *floor*
-before it takes numbers and clears it after COMMIT returned: nothing new will ever appear below the lowest
-floor. A process publishes one floor for all its threads. Where one transaction writes at a time (SQLite) the
-number is taken under that lock, order of numbers is order of commits, and no floor is needed.
+before it takes numbers: nothing new will ever appear below the lowest floor. A process publishes one floor for
+all its threads, and lets it stand for some milliseconds while writes follow one another, for which it holds as
+well. Meanwhile readers of other processes lag so far behind; its own know what is under way. Where one
+transaction writes at a time (SQLite) the number is taken under that lock, order of numbers is order of commits,
+and no floor is needed.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -46,6 +48,9 @@ LEASE = timedelta(seconds=60)
 #: While writes overlap without a pause, the published floor follows them at this distance.
 _RAISE_AFTER = 20 << _MS_SHIFT
 
+#: A floor is cleared so many seconds after a write, where none is under way then.
+_STANDS = 0.02
+
 
 # Need not survive a crash: what it announces would not either.
 _SET_FLOOR = Precompiled(
@@ -55,9 +60,11 @@ _SET_FLOOR = Precompiled(
 )
 
 
-_LOWEST_FLOOR = Precompiled(
+_LOWEST_FLOOR_OF_OTHERS = Precompiled(
     sa.select(sa.func.min(floors.c.floor).label("lowest")).where(
-        floors.c.floor.is_not(None), floors.c.lease_until > sa.bindparam("now")
+        floors.c.floor.is_not(None),
+        floors.c.lease_until > sa.bindparam("now"),
+        floors.c.holder != sa.bindparam("me"),
     )
 )
 
@@ -165,6 +172,8 @@ class Sequence:
         self._flight = _Flight()
         self._known = Known()
         self._loose: sa.Connection | None = None
+        self._clearing: threading.Timer | None = None
+        db.before_close(self.settle)
 
     @contextmanager
     def writing(self) -> Iterator[Ticket]:
@@ -190,15 +199,20 @@ class Sequence:
             return self._promised
 
     def _find_horizon(self) -> datetime:
-        now = self._clock()
-        present = stored_at(lowest_seq(now))
         if self._db.commits_in_order:
+            present = stored_at(lowest_seq(self._clock()))
             if self._db.nobody_writes():
                 return present
             with self._db.read() as conn:
                 return min(present, stored_at(self._last_committed(conn)))
-        found = self._db.first(_LOWEST_FLOOR, now=now)
-        return present if found is None or found.lowest is None else min(present, stored_at(found.lowest))
+        with self._lock:
+            now = self._clock()
+            # What begins here after this reading of the clock takes later numbers.
+            lowest = [lowest_seq(now), *self._flight.running.values()]
+        found = self._db.first(_LOWEST_FLOOR_OF_OTHERS, now=now, me=self._holder)
+        if found is not None and found.lowest is not None:
+            lowest.append(found.lowest)
+        return stored_at(min(lowest))
 
     def take(self, conn: sa.Connection, count: int) -> list[int]:
         """See `Ticket.take`, which only a write that was announced has."""
@@ -280,12 +294,28 @@ class Sequence:
         raise SequenceError(f"All {_NODES - 1} nodes are leased: more processes write than the numbers have room for")
 
     def _land(self, serial: int) -> None:
-        """Clear or raise the floor. Nothing relies on it: a floor left behind only holds readers back."""
+        """Let the floor stand for the next write, and raise it where it has fallen far behind."""
         with self._lock:
-            flight = self._flight
-            del flight.running[serial]
-            lowest = flight.lowest()
-            if lowest is not None and lowest - (flight.published or 0) < _RAISE_AFTER:
-                return
-            self._set_floor(lowest)
-            flight.published = lowest
+            del self._flight.running[serial]
+            lowest = self._flight.lowest()
+            if lowest is not None and lowest - (self._flight.published or 0) >= _RAISE_AFTER:
+                self._move_floor(lowest)
+            if self._clearing is None:
+                # No daemon: a process that ends waits for it, or its floor would stand until its lease is over.
+                self._clearing = threading.Timer(_STANDS, self.settle)
+                self._clearing.start()
+
+    def settle(self) -> None:
+        """Clear the floor, unless a write is under way; that one's end sees to it."""
+        with self._lock:
+            if self._clearing is not None:
+                self._clearing.cancel()
+                self._clearing = None
+            if not self._flight.running and self._flight.published is not None:
+                self._move_floor(None)
+
+    def _move_floor(self, floor: int | None) -> None:
+        # Nothing relies on it: a floor that stays only holds readers back.
+        with suppress(sa.exc.DBAPIError):
+            self._set_floor(floor)
+            self._flight.published = floor

@@ -51,6 +51,7 @@ def test_a_read_sees_everything_stored_before_the_horizon(lrs: Store) -> None:
     for writer in writers:
         writer.join()
     time.sleep(0.002)
+    other.sequence.settle()
     _follow(lrs, followed, after)
 
     assert len(followed) > 300
@@ -88,7 +89,15 @@ def test_the_horizon_stays_below_a_write_that_is_under_way(lrs: Store) -> None:
         horizon = other.sequence.horizon()
 
     assert horizon <= saved.new[0].stored
-    assert other.sequence.horizon() > saved.new[0].stored
+    assert lrs.sequence.horizon() > saved.new[0].stored
+    _wait_until(lambda: other.sequence.horizon() > saved.new[0].stored)
+
+
+def _wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 #: Floors are kept where several transactions write at once.
@@ -109,6 +118,25 @@ def test_a_dead_writer_holds_readers_back_for_its_lease_alone(db: Database) -> N
 
     assert Sequence(db, _at(soon), uuid4).horizon() == now
     assert Sequence(db, _at(late), uuid4).horizon() == late
+
+
+@only_postgresql
+def test_a_floor_stands_while_writes_follow_one_another_and_is_cleared_when_they_end(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lrs.sequence._STANDS", 0.5)
+    numbers, other = Sequence(db, lambda: datetime.now(UTC), uuid4), Sequence(db, lambda: datetime.now(UTC), uuid4)
+    moved: list[str] = []
+    sa.event.listen(db.engine, "before_cursor_execute", lambda *said: moved.append(said[2]))
+    for _ in range(20):
+        with numbers.writing():
+            assert other.horizon() <= datetime.now(UTC)
+        # Who writes knows that nothing is under way; the others may have to wait for the floor.
+        before = datetime.now(UTC) - timedelta(milliseconds=1)
+        assert numbers.horizon() >= before
+
+    _wait_until(lambda: other.horizon() > before)
+    assert 2 <= sum(text.startswith("UPDATE floors") for text in moved) < 20
 
 
 @only_postgresql
