@@ -191,8 +191,11 @@ class Database:
 
     def first(self, query: Precompiled, **given: Any) -> Any | None:
         """The first row of one query, by one way to the database and back."""
-        with self.singly() as conn:
+        conn = self._singles.take()
+        try:
             return query.first(conn, **given)
+        finally:
+            self._singles.give_back(conn)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -334,14 +337,15 @@ class _Open:
 
     @contextmanager
     def one(self) -> Iterator[Connection]:
-        """A connection of one's own; what it has not committed is rolled back."""
-        conn = self._take()
+        """A connection of one's own until the block ends."""
+        conn = self.take()
         try:
             yield conn
         finally:
-            self._give_back(conn)
+            self.give_back(conn)
 
-    def _take(self) -> Connection:
+    def take(self) -> Connection:
+        """A connection of one's own, which has to be given back."""
         while True:
             try:
                 conn = self._free.pop()  # The last one that was used, of which most is in the processor's caches.
@@ -357,7 +361,8 @@ class _Open:
         with conn.begin():  # Tells the driver how a transaction begins, which those who use it leave to that.
             return conn
 
-    def _give_back(self, conn: Connection) -> None:
+    def give_back(self, conn: Connection) -> None:
+        """Leave it to the next one; what was not committed is rolled back."""
         if conn.in_transaction():
             conn.rollback()
         if conn.invalidated or len(self._free) >= self._most:
@@ -366,6 +371,7 @@ class _Open:
             self._free.append(conn)
 
     def close(self) -> None:
+        """Close those that nobody has."""
         while self._free:
             self._free.pop().close()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hmac
 from contextlib import suppress
 from typing import Any
@@ -30,7 +31,12 @@ from lrs.statements import Writer
 #: What a launch's token may do, about its own learner, registration and activity alone.
 LAUNCH_SCOPES = frozenset({"statements/write", "statements/read/mine", "state"})
 
-_CREDENTIAL = Precompiled(sa.select(credentials).where(credentials.c.key == sa.bindparam("given")))
+_AT = credentials.c
+_CREDENTIAL = Precompiled(
+    sa.select(_AT.id, _AT.name, _AT.scopes, _AT.connector, _AT.disabled, _AT.expires, _AT.per_minute)
+    .add_columns(_AT.secret, _AT.previous_secret, _AT.previous_until)
+    .where(_AT.key == sa.bindparam("given"))
+)
 #: Plain content has no tool, and says itself whose it is.
 _OWNER = sa.func.coalesce(tools.c.connector, launches.c.connector).label("connector")
 _LAUNCH = Precompiled(
@@ -39,6 +45,9 @@ _LAUNCH = Precompiled(
     .join_from(launches, tools, tools.c.id == launches.c.tool, isouter=True)
     .where(launches.c.id == sa.bindparam("given"))
 )
+
+#: Hexadecimal digits of a UUID, however it is written.
+_SHORTEST_ID = 32
 
 _HOW = "Send Authorization: Basic with base64 of key:secret, or the token of a launch as it was given."
 
@@ -79,8 +88,9 @@ def _parse(authorization: str | None) -> tuple[str, str]:
 
 
 def _launch_id(name: str) -> UUID | None:
-    with suppress(ValueError):
-        return UUID(name)
+    if len(name) >= _SHORTEST_ID:  # Most are names, and to raise an error for each would cost more than all of this.
+        with suppress(ValueError):
+            return UUID(name)
     return None
 
 
@@ -93,15 +103,21 @@ def _credential(hub: Hub, key: str, secret: str) -> Caller:
         raise Unauthorized(f"This credential expired on {row.expires:%Y-%m-%d}. Ask an administrator for a new one.")
     if row.per_minute is not None and not limits.allow(hub, "credential", str(row.id), most=row.per_minute, seconds=60):
         raise TooManyRequests(f"This credential may make {row.per_minute} requests a minute.", retry_after=60)
-    scopes = frozenset(row.scopes.split())
+    return _caller(hub.base_url, row.id, row.name, row.scopes, row.connector)
+
+
+@functools.lru_cache(maxsize=1000)
+def _caller(base_url: str, credential: int, name: str, scopes: str, connector: int | None) -> Caller:
+    given = frozenset(scopes.split())
+    origin = f"credential:{credential}"
     writer = Writer(
-        authority=xapi.account(hub.base_url, f"credential/{row.name}"),
-        owner=row.connector,
-        origin=f"credential:{row.id}",
-        may_void_any="all" in scopes and row.connector is None,
-        may_define=not scopes.isdisjoint({"all", "define"}),
+        authority=xapi.account(base_url, f"credential/{name}"),
+        owner=connector,
+        origin=origin,
+        may_void_any="all" in given and connector is None,
+        may_define=not given.isdisjoint({"all", "define"}),
     )
-    return Caller(scopes, writer, f"credential:{row.id}")
+    return Caller(given, writer, origin)
 
 
 def _is_secret(hub: Hub, row: Any, secret: str) -> bool:
