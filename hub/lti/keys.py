@@ -7,6 +7,7 @@ and tools that keep a key set for a day have read the new one (1EdTech Security 
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import orjson
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from joserfc import jws
 from joserfc.jwk import RSAKey
 
 from hub import journal, revisions
@@ -63,6 +65,14 @@ class SigningKey:
     sealed: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A private key, and the header of what it signs."""
+
+    header: bytes
+    key: rsa.RSAPrivateKey
+
+
 #: Which key signs from when; the first that is active signs (`signing_key`).
 _Schedule: TypeAlias = tuple[tuple[datetime, SigningKey], ...]
 
@@ -71,7 +81,7 @@ class SigningKeys:
     """Private keys of one process, opened once: opening and reading one costs more than ten signatures."""
 
     def __init__(self) -> None:
-        self._opened: dict[str, RSAKey] = {}
+        self._opened: dict[str, _Opened] = {}
         self._schedule = Kept(REVISION, _read_schedule)
         self._lock = threading.Lock()
 
@@ -85,17 +95,26 @@ class SigningKeys:
 
     def sign(self, hub: Hub, key: SigningKey, claims: Mapping[str, Any]) -> str:
         """The claims as a JWT signed with it. Raises `hub.access.crypto.SealBroken` under another WKMB_SECRET_KEY."""
-        header = {"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"}
-        # Not by joserfc's jwt, which writes the claims with the standard library's slower JSON.
-        return jws.serialize_compact(header, orjson.dumps(dict(claims)), self._open(hub, key), algorithms=[ALGORITHM])
+        opened = self._open(hub, key)
+        # The compact form (RFC 7515 section 7.1) around cryptography's signature: header and algorithm never vary, and
+        # a library that looks at them each time costs a third of a signature.
+        said = opened.header + b"." + _encode(orjson.dumps(dict(claims)))
+        return (said + b"." + _encode(opened.key.sign(said, PKCS1v15(), SHA256()))).decode()
 
-    def _open(self, hub: Hub, key: SigningKey) -> RSAKey:
+    def _open(self, hub: Hub, key: SigningKey) -> _Opened:
         known = self._opened.get(key.kid)
         if known is None:
-            known = RSAKey.import_key(hub.keyring.open(_SEAL, key.sealed))
+            private = RSAKey.import_key(hub.keyring.open(_SEAL, key.sealed)).private_key
+            assert private is not None  # noqa: S101  # as it was made
+            header = orjson.dumps({"alg": ALGORITHM, "kid": key.kid, "typ": "JWT"})
+            known = _Opened(_encode(header), private)
             with self._lock:
                 self._opened[key.kid] = known
         return known
+
+
+def _encode(value: bytes) -> bytes:
+    return base64.urlsafe_b64encode(value).rstrip(b"=")
 
 
 def _read_schedule(conn: sa.Connection) -> _Schedule:
