@@ -28,7 +28,7 @@ from hub.people import identity
 from hub.systems.registry import Deployment, Tool
 from hub.tables import enrollments, launches, learners
 from lrs.agents import Identifier
-from lrs.database import insert_all, upsert
+from lrs.database import upsert
 from lrs.precompiled import Precompiled
 from mappings.course import Course
 
@@ -248,6 +248,8 @@ _ENROLLMENT = sa.select(enrollments.c.launch).where(
     enrollments.c.deployment == sa.bindparam("where"),
     enrollments.c.course == sa.bindparam("what"),
 )
+# By itself: for one row alone that costs half of what `insert_all` does, which sends an array for each column.
+_INSERT = Precompiled(sa.insert(launches).values({column.name: sa.bindparam(column.name) for column in launches.c}))
 _CONSUME = Precompiled(
     sa.update(launches)
     .where(launches.c.id == sa.bindparam("which"), launches.c.hint_used_at.is_(None))
@@ -396,9 +398,8 @@ def _write(conn: sa.Connection, hub: Hub, target: _Target, begun: _Begun, **open
         "document_target": "iframe" if target.tool is not None and begun.is_framed(target.tool) else None,
         "connector": target.connector,
         "created_at": now,
-        **opened,
     }
-    insert_all(conn, launches, [row])
+    _INSERT.change(conn, **dict.fromkeys(launches.c.keys()) | row | opened)
     enrollment = {
         "learner": begun.learner,
         "deployment": deployment,
