@@ -62,11 +62,14 @@ def register(app: flask.Flask) -> None:
 
 
 def _secure(wanted: tuple[tuple[str, str], ...], response: flask.Response) -> flask.Response:
+    headers = response.headers
     # Not by Werkzeug's setdefault: it makes an HTTP exception for each that is not there.
-    said = set(response.headers.keys(lower=True))
+    said = {name.lower() for name, _ in headers}
     if response.mimetype == "text/html":
         wanted += _WITH_PAGES
         if "content-security-policy" not in said:
-            response.headers.add("Content-Security-Policy", content_security_policy())
-    response.headers.extend([each for each in wanted if each[0].lower() not in said])
+            headers.add("Content-Security-Policy", content_security_policy())
+    for name, value in wanted:
+        if name.lower() not in said:
+            headers.add(name, value)
     return response

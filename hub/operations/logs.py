@@ -54,9 +54,10 @@ def configure(level: int = logging.INFO) -> None:
 def name_request(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """A processor of structlog that says during which request it was; most requests log nothing, and get no name."""
     if flask.has_request_context():
-        if "request_name" not in flask.g:
-            flask.g.request_name = current().new_id().hex[:12]
-        event["request"], event["method"] = flask.g.request_name, flask.request.method
+        name = flask.g.get("request_name")
+        if name is None:
+            name = flask.g.request_name = current().new_id().hex[:12]
+        event["request"], event["method"] = name, flask.request.method
     return event
 
 
