@@ -146,7 +146,6 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._loose: list[Connection] = []
         self._before_close: list[Callable[[], None]] = []
-        self._one: Connection | None = None
         # Threads of one process take turns here, in which nobody sleeps; SQLite's own way of waiting for its one
         # write lock is to sleep ever longer, which is left to other processes.
         self._turn: AbstractContextManager[object] = threading.Lock() if self.is_sqlite else nullcontext()
@@ -160,9 +159,10 @@ class Database:
         else:
             self._writer = self._reader = _postgresql_engine(self.url, pool_size)
             self._sender = _postgresql_engine(self.url, 4, f" -c lock_timeout={_PATIENCE_MILLISECONDS}")
-        self._snapshots = self._reader.execution_options(wkmb_begin="snapshot")
-        self._singles = _Open(self._reader.execution_options(wkmb_begin="nothing"))
-        self._senders = _Open(self._sender)
+        self._singles = _Open(self._reader.execution_options(wkmb_begin="nothing"), most=8)
+        self._snapshots = _Open(self._reader.execution_options(wkmb_begin="snapshot"), most=4)
+        self._writers = _Open(self._writer, most=4)
+        self._senders = _Open(self._sender, most=2)
 
     @property
     def engine(self) -> Engine:
@@ -177,7 +177,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """One consistent snapshot that cannot write."""
-        with self._snapshots.begin() as conn:
+        with self._snapshots.one() as conn, conn.begin():
             yield conn
 
     @contextmanager
@@ -200,20 +200,8 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that commits when the block ends and rolls back when it raises."""
-        with self._turn, self._begin() as conn:
+        with self._turn, self._writers.one() as conn, _by_driver(conn) if self.is_sqlite else conn.begin():
             yield conn
-
-    @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        if not self.is_sqlite:
-            with self._writer.begin() as conn:
-                yield conn
-            return
-        # One writes at a time, so that one connection is enough.
-        if self._one is None or self._one.closed:
-            self._one = self._writer.connect()
-        with self._one.begin():
-            yield self._one
 
     @contextmanager
     def write_at_once(self) -> Iterator[Connection]:
@@ -227,7 +215,8 @@ class Database:
             return
         with self._senders.one() as conn, _gathered(conn) as inserts:
             yield conn
-            _send(conn, inserts, commit=True)
+            if inserts:
+                _send(conn, inserts, commit=True)
 
     def connect_loosely(self) -> Connection:
         """A connection of the caller's own on which every statement commits at once, without waiting for the disk.
@@ -298,6 +287,18 @@ class Database:
         with self.write() as conn:
             return work(conn)
 
+    def run_at_once(self, work: Callable[[Connection], T]) -> T:
+        """`run`, for inserts and `upsert` alone: they are sent together with the commit, and tell nothing before."""
+        if self.is_sqlite:
+            return self.run(work)
+        try:
+            with self.write_at_once() as conn:
+                return work(conn)
+        except sa.exc.DBAPIError as error:
+            if not _worth_repeating(error) and not _is_locked(error):
+                raise
+        return self.run(work)  # Which waits for as long as it takes.
+
     def run_single(self, work: Callable[[Connection], T]) -> T:
         """`run`, for work that is one statement: it commits by itself, without the ways to the database at which a
         transaction begins and ends. On SQLite there are none."""
@@ -317,10 +318,8 @@ class Database:
             work()
         while self._loose:
             self._loose.pop().close()
-        self._singles.close()
-        self._senders.close()
-        if self._one is not None:
-            self._one.close()
+        for kept in (self._singles, self._snapshots, self._writers, self._senders):
+            kept.close()
         self._writer.dispose()
         self._reader.dispose()
         self._sender.dispose()
@@ -330,7 +329,7 @@ class _Open:
     """Connections of an engine that stay open between uses: to take one from its pool and to give it back costs more
     than what is asked by it. ``most`` of them are kept."""
 
-    def __init__(self, engine: Engine, most: int = 8) -> None:
+    def __init__(self, engine: Engine, most: int) -> None:
         self._engine = engine
         self._most = most
         self._free: list[Connection] = []
@@ -374,6 +373,22 @@ class _Open:
         """Close those that nobody has."""
         while self._free:
             self._free.pop().close()
+
+
+@contextmanager
+def _by_driver(conn: Connection) -> Iterator[None]:
+    """A transaction that writes to SQLite, by the driver's own calls: SQLAlchemy's cost as much as a few rows."""
+    driver: Any = conn.connection.dbapi_connection
+    try:
+        driver.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            driver.commit()
+        except BaseException:
+            driver.rollback()
+            raise
+    except sqlite3.Error as error:
+        raise _told(conn, error) from error
 
 
 def _is_lost(connection: Any) -> bool:
@@ -440,10 +455,10 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
     @sa.event.listens_for(engine, "begin")
     def begin(conn: Connection) -> None:
         kind = conn.get_execution_options().get("wkmb_begin")
-        if kind != "nothing":
+        driver: Any = conn.connection.driver_connection
+        if kind != "nothing" and not driver.in_transaction:
             # The driver's own call: a tenth of the cost of SQLAlchemy's, on the path of every transaction.
-            driver = conn.connection.driver_connection
-            driver.execute("BEGIN" if kind == "snapshot" else "BEGIN IMMEDIATE")  # type: ignore[union-attr]
+            driver.execute("BEGIN" if kind == "snapshot" else "BEGIN IMMEDIATE")
 
     return engine
 
@@ -513,6 +528,11 @@ def _worth_repeating(error: Exception) -> bool:
         return False
     sqlstate = getattr(error.orig, "sqlstate", None)
     return sqlstate in {"40P01", "40001"} or "database is locked" in str(error.orig)
+
+
+def _is_locked(error: sa.exc.DBAPIError) -> bool:
+    """Whether somebody else was writing a row for longer than `_PATIENCE_MILLISECONDS` (lock_not_available)."""
+    return getattr(error.orig, "sqlstate", None) == "55P03"
 
 
 @contextmanager
@@ -607,12 +627,7 @@ def insert_new(
 def _insert_rows(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, skip: bool) -> int:
     if conn.dialect.name == "postgresql":
         # One array per column and one statement, whatever the number of rows: half the cost of a statement a row.
-        insert = wire.Insert(table, rows, skip)
-        gathered: list[wire.Insert] | None = conn.info.get("wkmb_gathered")
-        if gathered is None:
-            return _send(conn, [insert])[0]
-        gathered.append(insert)
-        return 0
+        return _send_insert(conn, wire.Insert(table, rows, skip))
     text, binds = _insert_values(table, tuple(rows[0]), skip)
     values = [tuple([bind(row[name]) if bind else row[name] for name, bind in binds]) for row in rows]
     if conn.engine.dispatch.before_cursor_execute:  # Somebody watches what is asked.
@@ -622,6 +637,15 @@ def _insert_rows(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, 
         return int((driver.execute(text, values[0]) if len(values) == 1 else driver.executemany(text, values)).rowcount)
     except sqlite3.Error as error:
         raise _told(conn, error) from error
+
+
+def _send_insert(conn: Connection, insert: wire.Insert) -> int:
+    """How many rows it has written; none yet where it goes with others later."""
+    gathered: list[wire.Insert] | None = conn.info.get("wkmb_gathered")
+    if gathered is None:
+        return _send(conn, [insert])[0]
+    gathered.append(insert)
+    return 0
 
 
 @functools.cache
@@ -663,10 +687,8 @@ def upsert(
 
     Tells whether a row was written.
     """
-    is_postgresql = conn.dialect.name == "postgresql"
     if where is None:
-        statement = _upsert(table, tuple(row), tuple(update), is_postgresql)
-        return statement.first(conn, **row) is not None
+        return _upsert_row(conn, table, row, tuple(update))
     made = _insert(conn, table).values(dict(row))
     made = made.on_conflict_do_update(
         index_elements=list(table.primary_key.columns), set_={name: row[name] for name in update}, where=where
@@ -674,10 +696,15 @@ def upsert(
     return conn.execute(made.returning(*table.primary_key.columns)).first() is not None
 
 
+def _upsert_row(conn: Connection, table: sa.Table, row: Mapping[str, Any], update: tuple[str, ...]) -> bool:
+    if conn.dialect.name == "postgresql":
+        return _send_insert(conn, wire.Insert(table, [row], update=update)) == 1
+    return _upsert(table, tuple(row), update).first(conn, **row) is not None
+
+
 @functools.cache
-def _upsert(table: sa.Table, names: tuple[str, ...], update: tuple[str, ...], is_postgresql: bool) -> Precompiled:
-    made = postgresql.insert(table) if is_postgresql else sqlite.insert(table)
-    made = made.values({name: sa.bindparam(name) for name in names})
+def _upsert(table: sa.Table, names: tuple[str, ...], update: tuple[str, ...]) -> Precompiled:
+    made = sqlite.insert(table).values({name: sa.bindparam(name) for name in names})
     # The row's own values, also where a column has a name that a parameter cannot have twice.
     changed = {name: made.excluded[name] for name in update}
     made = made.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)

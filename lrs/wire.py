@@ -63,22 +63,27 @@ _TYPES: Mapping[str, tuple[int, Callable[[Any], bytes]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """Rows for a table; ``skip`` leaves out those whose primary key or unique key is there already."""
+    """Rows for a table. ``skip`` leaves out those whose primary key or unique key is there already; where the primary
+    key is, the columns to ``update`` are set instead."""
 
     table: sa.Table
     rows: Sequence[Mapping[str, Any]]
-    skip: bool
+    skip: bool = False
+    update: tuple[str, ...] = ()
 
 
 @functools.cache
 def _statement(
-    table: sa.Table, names: tuple[str, ...], skip: bool
+    table: sa.Table, names: tuple[str, ...], skip: bool, update: tuple[str, ...]
 ) -> tuple[bytes, tuple[tuple[str, int, Callable[[Any], bytes]], ...]]:
     kinds = [table.c[name].type for name in names]
     arrays = [sa.cast(sa.bindparam(name), postgresql.ARRAY(kind)) for name, kind in zip(names, kinds, strict=True)]
     columns = [sa.column(name, kind) for name, kind in zip(names, kinds, strict=True)]
     given = sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
     insert = postgresql.insert(table).from_select(list(names), sa.select(*given.c))
+    if update:
+        changed = {name: insert.excluded[name] for name in update}
+        insert = insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
     compiled = (insert.on_conflict_do_nothing() if skip else insert).compile(dialect=DIALECT)
     columns_sent = zip(names, map(_type_name, kinds), strict=True)
     return str(compiled).encode(), tuple((name, *_TYPES[kind]) for name, kind in columns_sent)
@@ -196,7 +201,7 @@ def _beginning(driver: Any) -> list[_Command]:
 
 def _insert(insert: Insert) -> tuple[Query, list[bytes]]:
     """The statement is the same however many rows there are: an array for each column."""
-    text, columns = _statement(insert.table, tuple(insert.rows[0]), insert.skip)
+    text, columns = _statement(insert.table, tuple(insert.rows[0]), insert.skip, insert.update)
     arrays = [_array(oid, pack, [row[name] for row in insert.rows]) for name, oid, pack in columns]
     return Query(text), arrays
 
