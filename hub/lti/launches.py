@@ -12,6 +12,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -28,7 +29,7 @@ from hub.people import identity
 from hub.systems.registry import Deployment, Tool
 from hub.tables import enrollments, launches, learners
 from lrs.agents import Identifier
-from lrs.database import upsert
+from lrs.database import insert_all, upsert
 from lrs.precompiled import Precompiled
 from mappings.course import Course
 
@@ -155,20 +156,23 @@ def start(
     ``numbers`` are `hub.revisions`, where this request has read them already.
     """
     begun = _Begun(hub.new_id(), learner, session, locale, in_window)
-    return hub.db.run(lambda conn: _start(conn, hub, course_id, begun, numbers))
+    target, started = hub.db.run_at_once(lambda conn: _start(conn, hub, course_id, begun, numbers))
+    if target is not None and target.tool is not None:
+        _link_there(hub, target.tool, learner)
+    return started
 
 
 def _start(
     conn: sa.Connection, hub: Hub, course_id: int, begun: _Begun, numbers: Mapping[str, int] | None
-) -> Started | LaunchRefused:
+) -> tuple[_Target | None, Started | LaunchRefused]:
     target = _find_target(conn, hub, course_id, revisions.read(conn) if numbers is None else numbers)
     if isinstance(target, LaunchRefused):
-        return target
+        return None, target
     if target.tool is None or target.deployment is None:
-        return _start_plain(conn, hub, target, begun)
+        return target, _start_plain(conn, hub, target, begun)
     _write(conn, hub, target, begun)
     url = _login_url(hub, target.tool, target.deployment, target.course, begun)
-    return Started(url, target.course, target.tool if begun.is_framed(target.tool) else None)
+    return target, Started(url, target.course, target.tool if begun.is_framed(target.tool) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,29 +231,27 @@ def read_hint(hub: Hub, hint: str) -> UUID | None:
     return UUID(value) if isinstance(value, str) else None
 
 
-_FIND = Precompiled(
-    sa.select(*(launches.c[name] for name in Launch.__dataclass_fields__)).where(launches.c.id == sa.bindparam("which"))
-)
-_PERSON = Precompiled(
-    sa.select(learners.c.name, learners.c.email, enrollments.c.launch.label("enrolled"))
-    .outerjoin_from(
-        learners,
+_LAUNCH = [launches.c[name] for name in Launch.__dataclass_fields__]
+_WHICH = launches.c.id == sa.bindparam("which")
+_FIND = Precompiled(sa.select(*_LAUNCH).where(_WHICH))
+_FIND_WITH_LEARNER = Precompiled(
+    sa.select(*_LAUNCH, learners.c.name, learners.c.email, enrollments.c.launch.label("enrolled"))
+    .outerjoin_from(launches, learners, learners.c.id == launches.c.learner)
+    .outerjoin(
         enrollments,
         sa.and_(
-            enrollments.c.learner == learners.c.id,
-            enrollments.c.deployment == sa.bindparam("where"),
-            enrollments.c.course == sa.bindparam("what"),
+            enrollments.c.learner == launches.c.learner,
+            enrollments.c.deployment == launches.c.deployment,
+            enrollments.c.course == launches.c.course,
         ),
     )
-    .where(learners.c.id == sa.bindparam("who"))
+    .where(_WHICH)
 )
 _ENROLLMENT = sa.select(enrollments.c.launch).where(
     enrollments.c.learner == sa.bindparam("who"),
     enrollments.c.deployment == sa.bindparam("where"),
     enrollments.c.course == sa.bindparam("what"),
 )
-# By itself: for one row alone that costs half of what `insert_all` does, which sends an array for each column.
-_INSERT = Precompiled(sa.insert(launches).values({column.name: sa.bindparam(column.name) for column in launches.c}))
 _CONSUME = Precompiled(
     sa.update(launches)
     .where(launches.c.id == sa.bindparam("which"), launches.c.hint_used_at.is_(None))
@@ -279,10 +281,12 @@ def unanswered(conn: sa.Connection, learner: UUID, course_id: int, now: datetime
     return at
 
 
-def find_enrolled(conn: sa.Connection, launch: Launch) -> Enrolled | None:
-    """Who is launched, and whether she may be launched and graded in that context; None for nobody known."""
-    row = _PERSON.first(conn, **_enrollment_key(launch.learner, launch.context))
-    return None if row is None else Enrolled(row.name, row.email, row.enrolled is not None)
+def find_with_learner(conn: sa.Connection, launch_id: UUID) -> tuple[Launch, Enrolled] | None:
+    """The launch with that id, and whether who is launched may be launched and graded in its context."""
+    row = _FIND_WITH_LEARNER.first(conn, which=launch_id)
+    if row is None:
+        return None
+    return Launch(*row[: len(_LAUNCH)]), Enrolled(row.name, row.email, row.enrolled is not None)
 
 
 def lock_enrollment(conn: sa.Connection, learner: UUID, context: Context) -> bool:
@@ -398,8 +402,9 @@ def _write(conn: sa.Connection, hub: Hub, target: _Target, begun: _Begun, **open
         "document_target": "iframe" if target.tool is not None and begun.is_framed(target.tool) else None,
         "connector": target.connector,
         "created_at": now,
+        **opened,
     }
-    _INSERT.change(conn, **dict.fromkeys(launches.c.keys()) | row | opened)
+    insert_all(conn, launches, [row])
     enrollment = {
         "learner": begun.learner,
         "deployment": deployment,
@@ -410,15 +415,20 @@ def _write(conn: sa.Connection, hub: Hub, target: _Target, begun: _Begun, **open
         "last_at": now,
     }
     upsert(conn, enrollments, enrollment, update=["launch", "last_at"])
-    if target.tool is not None:
-        _link_there(conn, hub, target.tool, begun.learner)
 
 
-def _link_there(conn: sa.Connection, hub: Hub, tool: Tool, learner: UUID) -> None:
+def _link_there(hub: Hub, tool: Tool, learner: UUID) -> None:
     """What the tool's LMS will call the learner is hers before it reports anything."""
     for account in accounts.of_launched(tool.login_url, hub.base_url, str(learner)):
-        who = Identifier("account", *account)
-        identity.link_unclaimed(conn, who, learner, by=BY, now=hub.clock(), new_id=hub.new_id)
+        link = partial(
+            identity.link_unclaimed,
+            who=Identifier("account", *account),
+            learner=learner,
+            by=BY,
+            now=hub.clock(),
+            new_id=hub.new_id,
+        )
+        hub.db.run(link)
 
 
 def with_parameters(url: str, parameters: dict[str, str]) -> str:

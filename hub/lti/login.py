@@ -103,19 +103,19 @@ class Login:
             picking = None if picking_id is None else pickings.find(conn, hub, picking_id)
             if picking is not None:
                 return _Seen(tool, key, picking=picking, deployment=systems.deployments.get(picking.deployment))
-            launch = None if launch_id is None else launches.find(conn, launch_id)
-            if tool is None or launch is None:
+            found = None if launch_id is None else launches.find_with_learner(conn, launch_id)
+            if tool is None or found is None:
                 return _Seen(tool, key)
+            launch, learner = found
             listed = hub.courses.current(conn, numbers).by_id.get(launch.course)
-            learner = launches.find_enrolled(conn, launch)
             return _Seen(
                 tool=tool,
                 key=key,
                 launch=launch,
                 deployment=systems.deployments.get(launch.deployment),
-                is_enrolled=learner is not None and learner.is_enrolled,
+                is_enrolled=learner.is_enrolled,
                 course=None if listed is None else listed.course,
-                person=None if learner is None else idtoken.Person(learner.name, learner.email),
+                person=idtoken.Person(learner.name, learner.email),
             )
 
     def _complete(self, hub: Hub, request: AuthenticationRequest, seen: _Seen) -> flask.Response:
