@@ -8,10 +8,11 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import flask
+import orjson
 import structlog
 
 from hub.runtime import current
@@ -30,7 +31,7 @@ def configure(level: int = logging.INFO) -> None:
         structlog.processors.format_exc_info,
         mask_nips,
     ]
-    as_json = structlog.processors.JSONRenderer(sort_keys=True)
+    as_json = structlog.processors.JSONRenderer(_as_json)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -49,6 +50,10 @@ def configure(level: int = logging.INFO) -> None:
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+
+
+def _as_json(event: Mapping[str, Any], *, default: Callable[[Any], Any]) -> str:
+    return orjson.dumps(event, default, orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS).decode()
 
 
 def name_request(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
