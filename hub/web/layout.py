@@ -6,14 +6,14 @@ import functools
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import flask
-from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionInterface, SessionMixin
 from flask_babel import Babel, format_date, format_datetime
 from flask_babel import gettext as _
 from flask_bootstrap import Bootstrap5
@@ -23,7 +23,7 @@ from markupsafe import Markup
 from hub import headers
 from hub.access import accounts
 from hub.errors import HubError
-from hub.runtime import Hub, current
+from hub.runtime import current
 from hub.web import sources, words
 
 #: The first is what somebody sees who never chose.
@@ -33,9 +33,6 @@ THEMES = ("auto", "light", "dark")
 LANGUAGE_COOKIE = "wkmb_lang"
 THEME_COOKIE = "wkmb_theme"
 _YEAR_SECONDS = 365 * 24 * 3600
-
-#: What the session for forms is signed for.
-_SESSION = "form-session"
 
 #: Machines send no forms of ours: they carry a credential with each request, never a cookie.
 _WITHOUT_FORMS = ("/xapi/", "/lti/", "/api/")
@@ -156,36 +153,30 @@ class _FormSession(SessionMixin):
         return len(self.kept)
 
 
-@dataclass(frozen=True, slots=True)
-class _Signer:
-    """What Flask writes a session with."""
+class _Cookies(SecureCookieSessionInterface):
+    """Flask's own, which would make its signer anew for each request."""
 
-    hub: Hub
-    life: timedelta
+    _signer: Any = None
 
-    def dumps(self, session: dict[str, Any]) -> str:
-        return self.hub.keyring.sign(_SESSION, session, self.hub.clock() + self.life)
+    def get_signing_serializer(self, app: flask.Flask) -> Any:
+        if self._signer is None:
+            self._signer = super().get_signing_serializer(app)
+        return self._signer
 
 
-class _FormSessions(SecureCookieSessionInterface):
-    """Where the session for forms is kept: in a cookie, signed as everything is that the hub signs.
+class _FormSessions(SessionInterface):
+    """Where the session for forms is kept: in a signed cookie."""
 
-    Flask's own way of signing derives keys anew each time, which costs half of what looking at a form does.
-    """
+    def __init__(self) -> None:
+        self._cookies = _Cookies()
 
-    def open_session(self, app: flask.Flask, request: flask.Request) -> _FormSession:  # type: ignore[override]
-        return _FormSession(lambda: self._read(app.extensions["hub"], request.cookies.get(self.get_cookie_name(app))))
-
-    def _read(self, hub: Hub, cookie: str | None) -> SecureCookieSession:
-        return SecureCookieSession(hub.keyring.verify(_SESSION, cookie, hub.clock()) if cookie else None)
-
-    def get_signing_serializer(self, app: flask.Flask) -> _Signer:  # type: ignore[override]
-        return _Signer(app.extensions["hub"], app.permanent_session_lifetime)
+    def open_session(self, app: flask.Flask, request: flask.Request) -> _FormSession:
+        return _FormSession(lambda: self._cookies.open_session(app, request) or SecureCookieSession())
 
     def save_session(self, app: flask.Flask, session: SessionMixin, response: flask.Response) -> None:
         if isinstance(session, _FormSession) and session.is_read:
             session.kept.accessed = session.accessed
-            super().save_session(app, session.kept, response)
+            self._cookies.save_session(app, session.kept, response)
 
 
 def _protect_forms(app: flask.Flask) -> None:
