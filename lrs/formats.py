@@ -6,6 +6,7 @@ are wrong or slow: see DEPENDENCIES (rfc3986 is lax, rfc3987-syntax takes 12 ms 
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime
 
@@ -46,6 +47,9 @@ _LANGUAGE = re.compile(
     r"|sgn-(?:be-fr|be-nl|ch-de))",
     re.IGNORECASE,
 )
+
+#: Tags of up to this many characters are remembered.
+_SHORT = 35
 
 # RFC 3339 (which lets a space stand for the T), and what ISO 8601 adds that is in use: a comma, a short or basic
 # offset, none at all.
@@ -93,6 +97,12 @@ def is_sha2(text: str) -> bool:
 
 def is_language_tag(text: str) -> bool:
     """Well-formed by RFC 5646."""
+    return _is_language_tag(text) if len(text) <= _SHORT else _LANGUAGE.fullmatch(text) is not None
+
+
+# A hub meets a handful of them, and each statement has half a dozen.
+@functools.lru_cache(maxsize=1024)
+def _is_language_tag(text: str) -> bool:
     return _LANGUAGE.fullmatch(text) is not None
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from lrs import agents
 from lrs.keys import key64
@@ -20,6 +19,9 @@ RELATED_ACTIVITIES = ("parent_key", "grouping_key", "category_key")
 
 #: Every column that holds a key.
 COLUMNS = ("verb_key", "authority_key", "activity_key", "registration_key", *RELATED_ACTIVITIES)
+
+
+_NO_RELATED = dict.fromkeys(RELATED_ACTIVITIES)
 
 
 class Keys(NamedTuple):
@@ -61,7 +63,7 @@ def related_agent_key(who: agents.Identifier) -> int:
 
 def registration_key(registration: str) -> int:
     """The key of a registration."""
-    return key64("registration", str(UUID(registration)))
+    return key64("registration", registration.lower())
 
 
 def extra_key(key: str) -> int:
@@ -71,21 +73,23 @@ def extra_key(key: str) -> int:
 
 def keys_of(statement: Statement, authority: Mapping[str, Any]) -> Keys:
     """The keys of a valid statement that this authority asserts."""
-    actor = agents.actor_key(statement["actor"])
-    asserting = [related_agent_key(who) for who in agents.identifiers(authority)]
-    target, registration = statement["object"], statement.get("context", {}).get("registration")
+    actor, target = agents.actor_key(statement["actor"]), statement["object"]
+    registration = statement.get("context", {}).get("registration")
     own = target["id"] if target.get("objectType", "Activity") == "Activity" else None
-    columns = dict.fromkeys(COLUMNS) | {
+    asserting = [related_agent_key(who) for who in agents.identifiers(authority)]
+    columns: dict[str, int | None] = {
         "verb_key": verb_key(statement["verb"]["id"]),
         "authority_key": asserting[0] if asserting else None,
         "activity_key": None if own is None else activity_key(own),
         "registration_key": None if registration is None else registration_key(registration),
+        **_NO_RELATED,
     }
     others = {*asserting[1:], *_place_activities(statement, own, columns)}
     direct, related = _direct_agents(statement), _related_agents(statement)
-    others.update(agents.agent_key(who) for who in direct)
-    others.update(related_agent_key(who) for who in related if who not in direct)
-    return Keys(actor, columns, tuple(others - {actor, columns["authority_key"]}))
+    others.update([agents.agent_key(who) for who in direct])
+    others.update([related_agent_key(who) for who in related if who not in direct])
+    others.difference_update((actor, *asserting[:1]))
+    return Keys(actor, columns, tuple(others))
 
 
 def _place_activities(statement: Statement, own: str | None, columns: dict[str, int | None]) -> list[int]:

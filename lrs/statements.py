@@ -233,6 +233,10 @@ def _in_utc(timestamp: str) -> str | None:
 
 _HUNDREDTHS = re.compile(r"([.,][0-9]{2})[0-9]+S$")
 _SET_BY_LRS = frozenset(("id", "stored", "timestamp", "authority", "version"))
+#: What may stand alone, and is given back as a list (Data 2.4.6.2).
+_LISTED = frozenset(("parent", "grouping", "category", "other"))
+#: Texts that may be spelled in more than one way.
+_SPELLED = frozenset(("timestamp", "registration", "sha2", "mbox_sha1sum", "duration", "mbox"))
 
 
 def digest(statement: Mapping[str, Any]) -> int:
@@ -248,22 +252,25 @@ def digest(statement: Mapping[str, Any]) -> int:
 
 
 def _comparable(name: str, value: Any) -> Any:
+    if type(value) is str:
+        return _comparable_text(name, value) if name in _SPELLED else value
     if type(value) is dict:
         if name == "extensions":
             return _numbers(value)
         hidden = "display" if name == "verb" else "definition"
-        plain = {key: _comparable(key, member) for key, member in value.items() if key != hidden}
-        return [plain] if name in ("parent", "grouping", "category", "other") else plain
+        plain = {
+            # Most are texts that are compared as they stand: no call for them.
+            key: member if type(member) is str and key not in _SPELLED else _comparable(key, member)
+            for key, member in value.items()
+            if key != hidden
+        }
+        return [plain] if name in _LISTED else plain
     if type(value) is list:
         listed = [_comparable("", each) for each in value]
         if name == "member":
             listed.sort(key=lambda member: orjson.dumps(member, option=orjson.OPT_SORT_KEYS))
         return listed
-    if type(value) is float:
-        return _numbers(value)
-    if type(value) is str:
-        return _comparable_text(name, value)
-    return value
+    return _numbers(value) if type(value) is float else value
 
 
 def _comparable_text(name: str, text: str) -> str:
@@ -275,10 +282,8 @@ def _comparable_text(name: str, text: str) -> str:
     if name == "duration":
         # "Any precision beyond 0.01 second shall not be included in the comparison" (xAPI 2.0 4.2.7).
         return _HUNDREDTHS.sub(r"\1S", text)
-    if name == "mbox":
-        who = agents.identifier({"mbox": text})
-        return who.name if who else text
-    return text
+    who = agents.identifier({"mbox": text})
+    return who.name if who else text
 
 
 def _numbers(value: Any) -> Any:

@@ -38,10 +38,9 @@ _NAMES: dict[tuple[type, ...], str] = {
 def validate(statement: Any, *, version: str, path: str = "statement") -> Problems:
     """Every requirement of the ``version`` (such as 1.0.3) that the parsed statement breaks; empty if none."""
     problems: Problems = []
-    if not _is(statement, _OBJECT, path, problems):
-        return problems
     check = _STATEMENT_2 if version.startswith("2") else _STATEMENT_1
-    _members(statement, path, problems, check, ("actor", "verb", "object"), "XAPI-00003, Data 2.2")
+    if not _members(statement, path, problems, check, ("actor", "verb", "object"), "XAPI-00003, Data 2.2"):
+        return problems
     _whole(statement, path, problems)
     if _voids_without_reference(statement):
         reason = "the object of a voiding statement is a StatementRef"
@@ -104,14 +103,20 @@ class _Plain:
 
 
 def _members(
-    value: dict[str, Any],
+    value: Any,
     path: str,
     problems: Problems,
     checks: Mapping[str, Check],
     required: tuple[str, ...],
     requirement: str,
-) -> None:
-    """Each member by its check; a member without one is not allowed here, a required one must be there."""
+    kind: str = _TYPE,
+) -> bool:
+    """Each member by its check; a member without one is not allowed here, a required one must be there.
+
+    Tells whether it is an object at all, as ``kind`` requires.
+    """
+    if type(value) is not dict:
+        return _is(value, _OBJECT, path, problems, kind)
     for name, member in value.items():
         check = checks.get(name)
         if check is None:
@@ -122,6 +127,7 @@ def _members(
     for name in required:
         if name not in value:
             _add(problems, f"{path}.{name}", requirement, "is required")
+    return True
 
 
 def _unknown(name: str, path: str, problems: Problems, checks: Mapping[str, Check]) -> None:
@@ -136,8 +142,7 @@ def _shown(name: str) -> str:
 
 def _object(checks: Mapping[str, Check], required: tuple[str, ...] = (), requirement: str = _TYPE) -> Check:
     def check(value: Any, path: str, problems: Problems) -> None:
-        if _is(value, _OBJECT, path, problems, requirement):
-            _members(value, path, problems, checks, required, requirement)
+        _members(value, path, problems, checks, required, requirement, requirement)
 
     return check
 
@@ -228,16 +233,14 @@ _IDENTIFIERS: dict[str, Check] = {
 
 
 def _agent(value: Any, path: str, problems: Problems) -> None:
-    if not _is(value, _OBJECT, path, problems, "XAPI-00032, Data 2.4.2.1"):
-        return
-    _members(value, path, problems, _AGENT, (), "")
-    _one_identifier(value, path, problems, "XAPI-00034, Data 2.4.2.1")
+    if _members(value, path, problems, _AGENT, (), "", "XAPI-00032, Data 2.4.2.1"):
+        _one_identifier(value, path, problems, "XAPI-00034, Data 2.4.2.1")
 
 
 def _group(value: Any, path: str, problems: Problems) -> None:
-    if not _is(value, _OBJECT, path, problems, "XAPI-00037, Data 2.4.2.2"):
+    required = ("objectType",)
+    if not _members(value, path, problems, _GROUP, required, "XAPI-00031, Data 2.4.2.2", "XAPI-00037, Data 2.4.2.2"):
         return
-    _members(value, path, problems, _GROUP, ("objectType",), "XAPI-00031, Data 2.4.2.2")
     if "member" in value and not any(name in value for name in _IDENTIFIERS):
         return
     if "member" not in value and not any(name in value for name in _IDENTIFIERS):
@@ -334,9 +337,8 @@ _DEFINITION: dict[str, Check] = {
 
 
 def _definition(value: Any, path: str, problems: Problems) -> None:
-    if not _is(value, _OBJECT, path, problems, "XAPI-00048, Data 2.4.4.1"):
+    if not _members(value, path, problems, _DEFINITION, (), "", "XAPI-00048, Data 2.4.4.1"):
         return
-    _members(value, path, problems, _DEFINITION, (), "")
     kind = value.get("interactionType")
     if kind is None:
         if "correctResponsesPattern" in value or any(name in value for name in _COMPONENT_LISTS):
@@ -369,9 +371,8 @@ _statement_ref = _object(
 
 
 def _score(value: Any, path: str, problems: Problems) -> None:
-    if not _is(value, _OBJECT, path, problems, "XAPI-00079, Data 2.4.5.1"):
+    if not _members(value, path, problems, _SCORE, (), "", "XAPI-00079, Data 2.4.5.1"):
         return
-    _members(value, path, problems, _SCORE, (), "")
     numbers = [value.get(name) for name in ("scaled", "raw", "min", "max")]
     scaled, raw, least, most = (each if type(each) in _NUMBER else None for each in numbers)
     if scaled is not None and not -1 <= scaled <= 1:
