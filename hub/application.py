@@ -32,6 +32,8 @@ def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:
     metrics = metrics or Metrics()
     metrics.watch(hub.db)
     app = _Application("hub")
+    # No address stands for another one's default: it need not be asked of each request.
+    app.url_map.redirect_defaults = False
     app.extensions["hub"] = hub
     hub.trace.watch_app(app)
     app.extensions["xapi"] = _lrs_services(hub, metrics)

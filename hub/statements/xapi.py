@@ -122,11 +122,14 @@ def create_blueprint(find_services: Callable[[], Services]) -> flask.Blueprint:
     blueprint = flask.Blueprint("xapi", __name__, url_prefix="/xapi")
     methods = ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS"]
 
-    @blueprint.route("/", defaults={"resource": ""}, provide_automatic_options=False, methods=methods)
     @blueprint.route("/<path:resource>", provide_automatic_options=False, methods=methods)
     def serve(resource: str) -> flask.Response:
         return _serve(find_services(), resource)
 
+    # Those that there are by addresses of their own: a pattern is looked at last, and costs ten times as much.
+    for each in ("", "about", *_RESOURCES):
+        options: dict[str, Any] = {"defaults": {"resource": each}, "methods": methods}
+        blueprint.add_url_rule(f"/{each}", view_func=serve, provide_automatic_options=False, **options)
     return blueprint
 
 
