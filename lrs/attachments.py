@@ -33,11 +33,11 @@ _ALGORITHMS: dict[str, hashes.HashAlgorithm] = {
 _SIGNED = "XAPI-00115, Data 2.6"
 
 
-def attachments_of(statement: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def attachments_of(statement: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Those of the statement and of its SubStatement."""
-    yield from statement.get("attachments", ())
-    if statement["object"].get("objectType") == "SubStatement":
-        yield from statement["object"].get("attachments", ())
+    target = statement["object"]
+    inner = target.get("attachments", ()) if target.get("objectType") == "SubStatement" else ()
+    return [*statement.get("attachments", ()), *inner]
 
 
 def check_attachments(prepared: Sequence[Prepared], data: Mapping[str, bytes]) -> None:

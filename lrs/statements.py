@@ -44,8 +44,7 @@ class Writer:
     may_define: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(NamedTuple):
     """A body that is one statement or an array of them, each as it is and as it was written."""
 
     is_batch: bool

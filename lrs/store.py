@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -40,8 +40,7 @@ from lrs.tables import (
 from lrs.validate import VOIDED
 
 
-@dataclass(frozen=True, slots=True)
-class Saved:
+class Saved(NamedTuple):
     """What a batch did: the new statements with their numbers, every id in the order received, the ids that were
     there already, and the statements that are voided by it (where they lie, and their ids)."""
 

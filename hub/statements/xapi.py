@@ -283,7 +283,7 @@ def _http_date(moment: datetime) -> str:
 
 
 def _require(caller: Caller, *scopes: str) -> None:
-    if not caller.scopes & {"all", *scopes}:
+    if caller.scopes.isdisjoint(("all", *scopes)):
         raise Forbidden(f"This credential was given none of the scopes all, {', '.join(scopes)}")
 
 
@@ -310,7 +310,7 @@ def _post_statements(hub: Services, call: Call, caller: Caller) -> flask.Respons
     call.allow()
     parsed, data = _parse_statements(call)
     ids = _store(hub, call, caller, parsed, data, hub.new_id)
-    return _json([str(each) for each in ids])
+    return _json(ids)
 
 
 def _parse_statements(call: Call) -> tuple[statements.Parsed, Mapping[str, bytes] | None]:

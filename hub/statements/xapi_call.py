@@ -7,6 +7,7 @@ The version is negotiated here and nowhere else; where xAPI 1.0.x and 2.0 contra
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -146,6 +147,7 @@ def headers_of(environ: Mapping[str, Any]) -> dict[str, str]:
     return headers
 
 
+@functools.lru_cache(maxsize=64)
 def negotiate(header: str | None) -> str:
     """The version of this request: 1.0 means 1.0.0, 2.0 means 2.0.0 (Communication 3.3)."""
     if header is None:
