@@ -132,9 +132,9 @@ _RANGES = re.compile(r"(?: on statements.*\n *Index Cond: \(\(|SEARCH statements
 
 def _plan(db: Database, asked: query.StatementQuery) -> str:
     """How the database answers the list, whatever the values are and however little is stored yet."""
-    shaped = query._asked(asked)
-    statement = query._page_query(shaped.shape).statement
-    parameters = {**shaped.keys, **query._bounds(-1, 2**63 - 1), "limit": 101}
+    shape, keys = query._asked(asked, whole=True)
+    statement = query._page_query(shape).statement
+    parameters = {**keys, **query._bounds(-1, 2**63 - 1), "limit": 101}
     with db.read() as conn:
         numbered: Any = statement.compile(dialect=conn.dialect if db.is_sqlite else asyncpg.dialect())
         values = tuple(parameters.get(name, numbered.params[name]) for name in numbered.positiontup)
