@@ -73,7 +73,7 @@ class Insert:
 
 
 @functools.cache
-def _statement(
+def _of_arrays(
     table: sa.Table, names: tuple[str, ...], skip: bool, update: tuple[str, ...]
 ) -> tuple[bytes, tuple[tuple[str, int, Callable[[Any], bytes]], ...]]:
     kinds = [table.c[name].type for name in names]
@@ -81,12 +81,27 @@ def _statement(
     columns = [sa.column(name, kind) for name, kind in zip(names, kinds, strict=True)]
     given = sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
     insert = postgresql.insert(table).from_select(list(names), sa.select(*given.c))
-    if update:
-        changed = {name: insert.excluded[name] for name in update}
-        insert = insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
-    compiled = (insert.on_conflict_do_nothing() if skip else insert).compile(dialect=DIALECT)
+    compiled = _with_conflict(insert, table, skip, update).compile(dialect=DIALECT)
     columns_sent = zip(names, map(_type_name, kinds), strict=True)
     return str(compiled).encode(), tuple((name, *_TYPES[kind]) for name, kind in columns_sent)
+
+
+@functools.cache
+def _of_values(
+    table: sa.Table, names: tuple[str, ...], skip: bool, update: tuple[str, ...]
+) -> tuple[Query, tuple[str, ...]]:
+    """The statement for one row, and the columns in the order of its parameters."""
+    insert = postgresql.insert(table).values({name: sa.bindparam(name) for name in names})
+    compiled: Any = _with_conflict(insert, table, skip, update).compile(dialect=DIALECT)
+    return query(compiled), tuple(compiled.positiontup)
+
+
+def _with_conflict(insert: postgresql.Insert, table: sa.Table, skip: bool, update: tuple[str, ...]) -> sa.Insert:
+    """The statement with what happens where a row is there already."""
+    if update:
+        changed = {name: insert.excluded[name] for name in update}
+        return insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
+    return insert.on_conflict_do_nothing() if skip else insert
 
 
 def _type_name(kind: sa.types.TypeEngine[Any]) -> str:
@@ -199,9 +214,14 @@ def _beginning(driver: Any) -> list[_Command]:
     return [_Command(partial(driver.pgconn.send_query_params, begin, None))]
 
 
-def _insert(insert: Insert) -> tuple[Query, list[bytes]]:
-    """The statement is the same however many rows there are: an array for each column."""
-    text, columns = _statement(insert.table, tuple(insert.rows[0]), insert.skip, insert.update)
+def _insert(insert: Insert) -> tuple[Query, Sequence[bytes | None]]:
+    """An array for each column, the same statement however many rows there are; one row goes as it is, which costs the
+    server half of that."""
+    names = tuple(insert.rows[0])
+    if len(insert.rows) == 1:
+        single, order = _of_values(insert.table, names, insert.skip, insert.update)
+        return single, single.pack(insert.rows[0][name] for name in order)
+    text, columns = _of_arrays(insert.table, names, insert.skip, insert.update)
     arrays = [_array(oid, pack, [row[name] for row in insert.rows]) for name, oid, pack in columns]
     return Query(text), arrays
 
