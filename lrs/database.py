@@ -205,7 +205,7 @@ class Database:
 
     @contextmanager
     def write_at_once(self) -> Iterator[Connection]:
-        """As `write`, for inserts alone: they are sent together with the commit. Errors come at the block's end.
+        """As `write`, for inserts and `upsert` alone: they are sent together with the commit. Errors come at the end.
 
         A row that another transaction is just writing is soon an error too.
         """
@@ -626,7 +626,7 @@ def insert_new(
 
 def _insert_rows(conn: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]], *, skip: bool) -> int:
     if conn.dialect.name == "postgresql":
-        # One array per column and one statement, whatever the number of rows: half the cost of a statement a row.
+        # One statement, whatever the number of rows: half the cost of a statement a row.
         return _send_insert(conn, wire.Insert(table, rows, skip))
     text, binds = _insert_values(table, tuple(rows[0]), skip)
     values = [tuple([bind(row[name]) if bind else row[name] for name, bind in binds]) for row in rows]

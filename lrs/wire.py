@@ -1,9 +1,9 @@
 """What each request sends to PostgreSQL, by libpq's own calls: prepared once, values in binary, no way there in vain.
 
-Inserts go as arrays, all of them in one way there and back; a query that was compiled before (`lrs.precompiled`) goes
-with the beginning of its transaction. The driver's own way costs a process four times as much CPU for a statement that
-is stored, and more than twice for a query by a key. Part of `lrs.database`: these two files alone know which database
-it is.
+Inserts go together in one way there and back, several rows of a table as arrays; a query that was compiled before
+(`lrs.precompiled`) goes with the beginning of its transaction. The driver's own way costs a process four times as much
+CPU for a statement that is stored, and more than twice for a query by a key. Part of `lrs.database`: these two files
+alone know which database it is.
 """
 
 from __future__ import annotations
@@ -72,36 +72,44 @@ class Insert:
     update: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A statement with its parameters numbered: the OID of each one's type, where the text does not say it, and what
+    makes a value binary."""
+
+    text: bytes
+    oids: tuple[int, ...] = ()
+    packs: tuple[Callable[[Any], bytes], ...] = ()
+
+    def pack(self, values: Iterable[Any]) -> list[bytes | None]:
+        """The values of the parameters in their order, as they are sent."""
+        return [None if value is None else pack(value) for value, pack in zip(values, self.packs, strict=True)]
+
+
 @functools.cache
-def _of_arrays(
-    table: sa.Table, names: tuple[str, ...], skip: bool, update: tuple[str, ...]
-) -> tuple[bytes, tuple[tuple[str, int, Callable[[Any], bytes]], ...]]:
+def _insertion(table: sa.Table, names: tuple[str, ...], skip: bool, update: tuple[str, ...], single: bool) -> Query:
+    """Takes the values of one row, which costs the server half as much, or an array for each column."""
     kinds = [table.c[name].type for name in names]
-    arrays = [sa.cast(sa.bindparam(name), postgresql.ARRAY(kind)) for name, kind in zip(names, kinds, strict=True)]
-    columns = [sa.column(name, kind) for name, kind in zip(names, kinds, strict=True)]
-    given = sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived()
-    insert = postgresql.insert(table).from_select(list(names), sa.select(*given.c))
-    compiled = _with_conflict(insert, table, skip, update).compile(dialect=DIALECT)
-    columns_sent = zip(names, map(_type_name, kinds), strict=True)
-    return str(compiled).encode(), tuple((name, *_TYPES[kind]) for name, kind in columns_sent)
-
-
-@functools.cache
-def _of_values(
-    table: sa.Table, names: tuple[str, ...], skip: bool, update: tuple[str, ...]
-) -> tuple[Query, tuple[str, ...]]:
-    """The statement for one row, and the columns in the order of its parameters."""
-    insert = postgresql.insert(table).values({name: sa.bindparam(name) for name in names})
-    compiled: Any = _with_conflict(insert, table, skip, update).compile(dialect=DIALECT)
-    return query(compiled), tuple(compiled.positiontup)
-
-
-def _with_conflict(insert: postgresql.Insert, table: sa.Table, skip: bool, update: tuple[str, ...]) -> sa.Insert:
-    """The statement with what happens where a row is there already."""
+    types = [_TYPES[_type_name(kind)] for kind in kinds]
+    source = _values(names, kinds) if single else _arrays(names, kinds)
+    insert = postgresql.insert(table).from_select(list(names), source)
     if update:
         changed = {name: insert.excluded[name] for name in update}
-        return insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
-    return insert.on_conflict_do_nothing() if skip else insert
+        insert = insert.on_conflict_do_update(index_elements=list(table.primary_key.columns), set_=changed)
+    text = str((insert.on_conflict_do_nothing() if skip else insert).compile(dialect=DIALECT)).encode()
+    if single:
+        return Query(text, tuple(oid for oid, _ in types), tuple(pack for _, pack in types))
+    return Query(text, packs=tuple(partial(_array, oid, pack) for oid, pack in types))
+
+
+def _values(names: Sequence[str], kinds: Sequence[sa.types.TypeEngine[Any]]) -> sa.Select[Any]:
+    return sa.select(*(sa.bindparam(name, type_=kind) for name, kind in zip(names, kinds, strict=True)))
+
+
+def _arrays(names: Sequence[str], kinds: Sequence[sa.types.TypeEngine[Any]]) -> sa.Select[Any]:
+    arrays = [sa.cast(sa.bindparam(name), postgresql.ARRAY(kind)) for name, kind in zip(names, kinds, strict=True)]
+    columns = [sa.column(name, kind) for name, kind in zip(names, kinds, strict=True)]
+    return sa.select(*sa.func.unnest(*arrays).table_valued(*columns, name="given").render_derived().c)
 
 
 def _type_name(kind: sa.types.TypeEngine[Any]) -> str:
@@ -118,19 +126,6 @@ def _array(oid: int, pack: Callable[[Any], bytes], values: Sequence[Any]) -> byt
             element = pack(value)
             pieces += (_LENGTH(len(element)), element)
     return b"".join(pieces)
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A statement with its parameters numbered: the OID of each one's type, and what makes a value binary."""
-
-    text: bytes
-    oids: tuple[int, ...] = ()
-    packs: tuple[Callable[[Any], bytes], ...] = ()
-
-    def pack(self, values: Iterable[Any]) -> list[bytes | None]:
-        """The values of the parameters in their order, as they are sent."""
-        return [None if value is None else pack(value) for value, pack in zip(values, self.packs, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,16 +209,13 @@ def _beginning(driver: Any) -> list[_Command]:
     return [_Command(partial(driver.pgconn.send_query_params, begin, None))]
 
 
-def _insert(insert: Insert) -> tuple[Query, Sequence[bytes | None]]:
-    """An array for each column, the same statement however many rows there are; one row goes as it is, which costs the
-    server half of that."""
-    names = tuple(insert.rows[0])
-    if len(insert.rows) == 1:
-        single, order = _of_values(insert.table, names, insert.skip, insert.update)
-        return single, single.pack(insert.rows[0][name] for name in order)
-    text, columns = _of_arrays(insert.table, names, insert.skip, insert.update)
-    arrays = [_array(oid, pack, [row[name] for row in insert.rows]) for name, oid, pack in columns]
-    return Query(text), arrays
+def _insert(insert: Insert) -> tuple[Query, list[bytes | None]]:
+    """What is sent for it; for several rows the statement is the same however many there are."""
+    names, rows = tuple(insert.rows[0]), insert.rows
+    query = _insertion(insert.table, names, insert.skip, insert.update, len(rows) == 1)
+    if len(rows) == 1:
+        return query, query.pack([rows[0][name] for name in names])
+    return query, query.pack([[row[name] for row in rows] for name in names])
 
 
 def _commands(connection: Any, statements: Iterable[tuple[Query, Sequence[bytes | None]]]) -> Iterator[_Command]:
