@@ -288,7 +288,8 @@ class Database:
             return work(conn)
 
     def run_at_once(self, work: Callable[[Connection], T]) -> T:
-        """`run`, for inserts and `upsert` alone: they are sent together with the commit, and tell nothing before."""
+        """`run`, for what writes by inserts and `upsert` alone: they are sent with the commit, and tell nothing before;
+        what is asked meanwhile does not see them."""
         if self.is_sqlite:
             return self.run(work)
         try:

@@ -165,6 +165,7 @@ def start(
 def _start(
     conn: sa.Connection, hub: Hub, course_id: int, begun: _Begun, numbers: Mapping[str, int] | None
 ) -> tuple[_Target | None, Started | LaunchRefused]:
+    # Within the transaction that writes: what is looked up is in memory, and needs the connection after a change alone.
     target = _find_target(conn, hub, course_id, revisions.read(conn) if numbers is None else numbers)
     if isinstance(target, LaunchRefused):
         return None, target
@@ -420,15 +421,8 @@ def _write(conn: sa.Connection, hub: Hub, target: _Target, begun: _Begun, **open
 def _link_there(hub: Hub, tool: Tool, learner: UUID) -> None:
     """What the tool's LMS will call the learner is hers before it reports anything."""
     for account in accounts.of_launched(tool.login_url, hub.base_url, str(learner)):
-        link = partial(
-            identity.link_unclaimed,
-            who=Identifier("account", *account),
-            learner=learner,
-            by=BY,
-            now=hub.clock(),
-            new_id=hub.new_id,
-        )
-        hub.db.run(link)
+        link = partial(identity.link_unclaimed, who=Identifier("account", *account), learner=learner, by=BY)
+        hub.db.run(partial(link, now=hub.clock(), new_id=hub.new_id))
 
 
 def with_parameters(url: str, parameters: dict[str, str]) -> str:
