@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import select
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import partial
@@ -22,12 +22,17 @@ from uuid import UUID
 import psycopg
 import sqlalchemy as sa
 from psycopg.adapt import Transformer
-from psycopg.pq import ConnStatus, ExecStatus, TransactionStatus
+from psycopg.pq import ConnStatus, ExecStatus, Format, TransactionStatus
 from sqlalchemy.dialects import postgresql
 
 #: For what is sent from here.
 DIALECT = postgresql.dialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+
+# Numbers, as libpq gives them: to look one up in its enumeration costs more than what is asked of it.
+_WELL = (int(ExecStatus.COMMAND_OK), int(ExecStatus.TUPLES_OK))
+_PIPELINE_SYNC, _BAD, _IDLE = int(ExecStatus.PIPELINE_SYNC), int(ConnStatus.BAD), int(TransactionStatus.IDLE)
+_BINARY = int(Format.BINARY)
 
 _HEADER, _LENGTH = struct.Struct("!iiIii").pack, struct.Struct("!i").pack
 _NULL = _LENGTH(-1)
@@ -72,14 +77,19 @@ class Insert:
     update: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Query:
     """A statement with its parameters numbered: the OID of each one's type, where the text does not say it, and what
-    makes a value binary."""
+    makes a value binary. ``name`` is what the server knows it by once it is prepared; the driver's own begin otherwise.
+    """
 
-    text: bytes
-    oids: tuple[int, ...] = ()
-    packs: tuple[Callable[[Any], bytes], ...] = ()
+    __slots__ = ("formats", "name", "oids", "packs", "text")
+
+    def __init__(self, text: bytes, oids: Sequence[int] = (), packs: Sequence[Callable[[Any], bytes]] = ()) -> None:
+        self.text = text
+        self.oids = oids
+        self.packs = packs
+        self.name = b"wkmb_" + blake2b(text, digest_size=16).hexdigest().encode()
+        self.formats = [_BINARY] * len(packs)
 
     def pack(self, values: Iterable[Any]) -> list[bytes | None]:
         """The values of the parameters in their order, as they are sent."""
@@ -128,32 +138,42 @@ def _array(oid: int, pack: Callable[[Any], bytes], values: Sequence[Any]) -> byt
     return b"".join(pieces)
 
 
-@dataclass(frozen=True, slots=True)
+class _Known:
+    """What a connection remembers: the statements that are prepared on it, and how what it gives is loaded."""
+
+    __slots__ = ("loading", "prepared")
+
+    def __init__(self, driver: Any) -> None:
+        self.prepared: set[bytes] = set()
+        self.loading: Any = Transformer(driver)
+
+
+def _known(connection: Any) -> _Known:
+    found: _Known | None = connection.info.get("wkmb_wire")
+    if found is None:
+        found = connection.info["wkmb_wire"] = _Known(connection.dbapi_connection)
+    return found
+
+
 class Answer:
     """What came back, as a cursor would tell it."""
 
-    driver: Any
-    result: Any
+    __slots__ = ("_loading", "_result")
+
+    def __init__(self, loading: Any, result: Any) -> None:
+        self._loading = loading
+        self._result = result
 
     @property
     def rowcount(self) -> int:
         """How many rows were found or changed."""
-        return self.result.command_tuples or 0
+        return self._result.command_tuples or 0
 
     def fetchall(self) -> list[tuple[Any, ...]]:
-        """Every row, its values loaded as the driver loads them."""
-        loading = Transformer(self.driver)
-        loading.set_pgresult(self.result)
-        return loading.load_rows(0, self.result.ntuples, tuple)
-
-
-@dataclass(frozen=True, slots=True)
-class _Command:
-    """A call that puts something on the way. ``prepares`` is the text of a statement that it makes known."""
-
-    send: Callable[[], None]
-    is_asked: bool = False
-    prepares: bytes | None = None
+        """Every row, its values loaded as the driver loads them. Before anything else is asked."""
+        self._loading.set_pgresult(self._result)
+        rows: list[tuple[Any, ...]] = self._loading.load_rows(0, self._result.ntuples, tuple)
+        return rows
 
 
 def query(compiled: Any) -> Query:
@@ -168,18 +188,15 @@ def ask(connection: Any, query: Query, values: Iterable[Any]) -> Answer:
 
     ``connection`` is a pool's.
     """
-    driver = connection.dbapi_connection
-    packed = query.pack(values)
-    commands = _beginning(driver)
-    if not commands and query.text in _prepared(connection):
+    driver, known = connection.dbapi_connection, _known(connection)
+    packed, beginning = query.pack(values), _beginning(driver)
+    if beginning is None and query.text in known.prepared:
         # The way that is gone most often: one call, which waits without holding up other threads.
-        binary = [1] * len(packed)
-        result = driver.pgconn.exec_prepared(_name(query.text), packed, binary, 1)
+        result = driver.pgconn.exec_prepared(query.name, packed, query.formats, _BINARY)
         _check(result)
-        return Answer(driver, result)
-    commands += _commands(connection, [(query, packed)])
-    [result] = _results(connection, commands)
-    return Answer(driver, result)
+    else:
+        result = _exchange(driver, known, [*_alone(beginning), (query, packed)])[-1]
+    return Answer(known.loading, result)
 
 
 def send(connection: Any, inserts: Iterable[Insert], *, commit: bool = False) -> list[int]:
@@ -188,25 +205,32 @@ def send(connection: Any, inserts: Iterable[Insert], *, commit: bool = False) ->
     ``connection`` is a pool's. Raises the first error, as the driver would; with ``commit`` everything is then taken
     back, else that is left to whoever has begun the transaction.
     """
-    driver = connection.dbapi_connection
-    commands = _beginning(driver)
-    commands += _commands(connection, map(_insert, inserts))
-    if commit:
-        commands.append(_Command(partial(driver.pgconn.send_query_params, b"COMMIT", None)))
+    driver, known = connection.dbapi_connection, _known(connection)
+    # Also where nothing was asked before: what a pipeline does is one transaction without them, but not to a cluster.
+    first, last = _alone(_beginning(driver)), _alone(_COMMIT if commit else None)
     try:
-        return [result.command_tuples or 0 for result in _results(connection, commands)]
+        results = _exchange(driver, known, [*first, *map(_insert, inserts), *last])
     except psycopg.Error:
         if commit:
             roll_back(driver)
         raise
+    return [result.command_tuples or 0 for result in results[len(first) : len(results) - len(last)]]
 
 
-def _beginning(driver: Any) -> list[_Command]:
+_BEGIN, _BEGIN_TO_READ = Query(b"BEGIN"), Query(b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+_COMMIT = Query(b"COMMIT")
+
+
+def _beginning(driver: Any) -> Query | None:
     """What begins the transaction that the driver would begin with its first statement."""
-    if driver.autocommit or driver.pgconn.transaction_status != TransactionStatus.IDLE:
-        return []
-    begin = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" if driver.read_only else b"BEGIN"
-    return [_Command(partial(driver.pgconn.send_query_params, begin, None))]
+    if driver.autocommit or driver.pgconn.transaction_status != _IDLE:
+        return None
+    return _BEGIN_TO_READ if driver.read_only else _BEGIN
+
+
+def _alone(query: Query | None) -> tuple[tuple[Query, list[bytes | None]], ...]:
+    """A statement without parameters, where there is one."""
+    return () if query is None else ((query, []),)
 
 
 def _insert(insert: Insert) -> tuple[Query, list[bytes | None]]:
@@ -218,35 +242,12 @@ def _insert(insert: Insert) -> tuple[Query, list[bytes | None]]:
     return query, query.pack([[row[name] for row in rows] for name in names])
 
 
-def _commands(connection: Any, statements: Iterable[tuple[Query, Sequence[bytes | None]]]) -> Iterator[_Command]:
-    """The statements, and before each that the connection has not seen its preparation."""
-    pgconn = connection.dbapi_connection.pgconn
-    coming: set[bytes] = set()
-    for query, packed in statements:
-        name = _name(query.text)
-        if query.text not in _prepared(connection) and query.text not in coming:
-            coming.add(query.text)
-            yield _Command(partial(pgconn.send_prepare, name, query.text, query.oids), prepares=query.text)
-        yield _Command(partial(pgconn.send_query_prepared, name, packed, [1] * len(packed), 1), is_asked=True)
-
-
-@functools.cache
-def _name(text: bytes) -> bytes:
-    """By which the server knows a prepared statement; the driver's own begin otherwise."""
-    return b"wkmb_" + blake2b(text, digest_size=16).hexdigest().encode()
-
-
-def _prepared(connection: Any) -> set[bytes]:
-    """The statements that are prepared on this connection."""
-    found: set[bytes] = connection.info.setdefault("wkmb_prepared", set())
-    return found
-
-
 def forget(connection: Any) -> None:
     """Prepare everything anew: after ALTER and DROP the driver has the server forget what it and we have prepared."""
-    if _prepared(connection):
+    prepared = _known(connection).prepared
+    if prepared:
         connection.dbapi_connection.pgconn.exec_(b"DEALLOCATE ALL")
-        _prepared(connection).clear()
+        prepared.clear()
 
 
 def roll_back(driver: Any) -> None:
@@ -255,49 +256,51 @@ def roll_back(driver: Any) -> None:
         driver.pgconn.exec_(b"ROLLBACK")
 
 
-def _results(connection: Any, commands: Sequence[_Command]) -> list[Any]:
-    """The results of the statements; raises the first error."""
-    results = _exchange(connection.dbapi_connection, [each.send for each in commands])
-    for command, result in zip(commands, results, strict=True):
-        _check(result)
-        if command.prepares is not None:
-            _prepared(connection).add(command.prepares)
-    return [result for command, result in zip(commands, results, strict=True) if command.is_asked]
+def _exchange(driver: Any, known: _Known, statements: Sequence[tuple[Query, Sequence[bytes | None]]]) -> list[Any]:
+    """Send the statements and wait once: a result for each. What the connection has not seen is prepared on the way.
 
-
-def _check(result: Any) -> None:
-    if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
-        raise psycopg.errors.error_from_result(result)
-
-
-def _exchange(driver: Any, sends: Iterable[Callable[[], None]]) -> list[Any]:
-    """Send everything and wait once; a result for each. What is sent is read meanwhile, or both sides could wait."""
+    Raises the first error.
+    """
     pgconn = driver.pgconn
-    results = []
+    new: dict[bytes, int] = {}  # Where the result of a preparation comes, among those of the statements.
     try:
         pgconn.enter_pipeline_mode()
-        for send in sends:
-            send()
-        pgconn.pipeline_sync()
-        while pgconn.flush():
-            if _wait(pgconn, select.POLLIN | select.POLLOUT) & select.POLLIN:
-                pgconn.consume_input()
-        while True:
-            while pgconn.is_busy():
-                _wait(pgconn, select.POLLIN)
-                pgconn.consume_input()
-            result = pgconn.get_result()
-            if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
-                break
-            if result is not None:
-                results.append(result)
-            elif pgconn.status == ConnStatus.BAD:
-                raise psycopg.OperationalError(pgconn.get_error_message())
+        for place, (query, packed) in enumerate(statements):
+            if query.text not in known.prepared and query.text not in new:
+                pgconn.send_prepare(query.name, query.text, query.oids)
+                new[query.text] = place + len(new)
+            pgconn.send_query_prepared(query.name, packed, query.formats, _BINARY)
+        results = _receive(pgconn)
         pgconn.exit_pipeline_mode()
     except BaseException:
         driver.close()  # What is still on its way would be taken for the next answer.
         raise
-    return results
+    known.prepared.update([text for text, place in new.items() if results[place].status in _WELL])
+    for result in results:
+        _check(result)
+    prepared = set(new.values())
+    return [result for place, result in enumerate(results) if place not in prepared] if prepared else results
+
+
+def _receive(pgconn: Any) -> list[Any]:
+    """Every result up to the end of the pipeline. What is sent is read meanwhile, or both sides could wait."""
+    results: list[Any] = []
+    pgconn.pipeline_sync()
+    while pgconn.flush():
+        if _wait(pgconn, select.POLLIN | select.POLLOUT) & select.POLLIN:
+            pgconn.consume_input()
+    while True:
+        while pgconn.is_busy():
+            _wait(pgconn, select.POLLIN)
+            pgconn.consume_input()
+        result = pgconn.get_result()
+        if result is None:
+            if pgconn.status == _BAD:
+                raise psycopg.OperationalError(pgconn.get_error_message())
+        elif result.status == _PIPELINE_SYNC:
+            return results
+        else:
+            results.append(result)
 
 
 def _wait(pgconn: Any, events: int) -> int:
@@ -305,3 +308,8 @@ def _wait(pgconn: Any, events: int) -> int:
     poll.register(pgconn.socket, events)
     [(_, ready)] = poll.poll()
     return ready
+
+
+def _check(result: Any) -> None:
+    if result.status not in _WELL:
+        raise psycopg.errors.error_from_result(result)
