@@ -473,6 +473,8 @@ def _postgresql_engine(url: sa.URL, pool_size: int, settings: str = "") -> Engin
         pool_size=pool_size,
         max_overflow=-1,
         connect_args={
+            # Nor may the network hand over late what was sent with its commit.
+            "tcp_user_timeout": _IDLE_MILLISECONDS,
             "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS}"
             f" -c enable_bitmapscan=off -c plan_cache_mode=force_generic_plan{settings}",
         },

@@ -20,15 +20,18 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from lrs.database import Database, insert_new
+from lrs.errors import LRSError
 from lrs.precompiled import Precompiled
 from lrs.tables import floors, statements
 
@@ -41,14 +44,12 @@ _COUNTERS = 1 << _COUNTER_BITS
 _LAST_MS = (1 << 63 - _MS_SHIFT) - 1
 
 #: A process that has not renewed its lease for this long is dead: its floor no longer holds readers back.
-#: The database ends a transaction that idles for half as long (`lrs.database`), so that a process that was
-#: only asleep cannot commit below a horizon that has moved on.
+#: The database ends a transaction that idles for half as long (`lrs.database`), and what is sent with its commit is
+#: confirmed before (`Ticket.confirm`), so that a process that was only asleep cannot commit below a horizon that has
+#: moved on.
 LEASE = timedelta(seconds=60)
 
-#: While writes overlap without a pause, the published floor follows them at this distance.
-_RAISE_AFTER = 20 << _MS_SHIFT
-
-#: A floor is cleared so many seconds after a write, where none is under way then.
+#: While one write follows another, the published floor follows them every so many seconds; then it is cleared.
 _STANDS = 0.02
 
 
@@ -73,7 +74,7 @@ _LAST = Precompiled(
 )
 
 
-class SequenceError(RuntimeError):
+class SequenceError(LRSError):
     """No number can be given; the message says why."""
 
 
@@ -133,10 +134,13 @@ class Ticket:
     """The right to take numbers within one write. Given by `Sequence.writing`.
 
     ``take(conn, count)`` gives ascending numbers, above every number that a reader may already have passed.
-    ``written`` are digests of rows that the write has made; they become ``known`` when it has been committed.
+    ``confirm()``, asked when the rows are written or ready to be sent, raises `SequenceError` where so much time has
+    gone by that readers may have passed them since: nothing of it may be committed. ``written`` are digests of rows
+    that the write has made; they become ``known`` when it has been committed.
     """
 
     take: Callable[[sa.Connection, int], list[int]]
+    confirm: Callable[[], None]
     known: Known
     written: set[bytes] = field(default_factory=set)
 
@@ -148,9 +152,6 @@ class _Flight:
     running: dict[int, int] = field(default_factory=dict)
     published: int | None = None
     serial: int = 0
-
-    def lowest(self) -> int | None:
-        return min(self.running.values(), default=None)
 
 
 class Sequence:
@@ -172,14 +173,14 @@ class Sequence:
         self._flight = _Flight()
         self._known = Known()
         self._loose: sa.Connection | None = None
-        self._clearing: threading.Timer | None = None
+        self._following: threading.Thread | None = None
         db.before_close(self.settle)
 
     @contextmanager
     def writing(self) -> Iterator[Ticket]:
         """Announce a write. Open it before the transaction and leave it after COMMIT returned."""
-        ticket = Ticket(self.take, self._known)
         serial = None if self._db.commits_in_order else self._take_off()
+        ticket = Ticket(self.take, partial(self._confirm, serial), self._known)
         try:
             yield ticket
             self._known.add(ticket.written)
@@ -245,6 +246,7 @@ class Sequence:
     def _take_off(self) -> int:
         with self._lock:
             now = self._clock()
+            self._drop_lapsed(now)
             flight = self._flight
             flight.serial += 1
             floor = max(lowest_seq(now), self._last)
@@ -252,20 +254,39 @@ class Sequence:
                 # Under the lock: other threads must not rely on this floor before it is committed.
                 self._publish(now, min(floor, *flight.running.values()) if flight.running else floor)
             flight.running[flight.serial] = floor
+            if self._following is None:
+                # No daemon: a process that ends waits for it, or its floor would stand until its lease is over.
+                self._following = threading.Thread(target=self._follow, name="floor", daemon=False)
+                self._following.start()
             return flight.serial
 
+    def _drop_lapsed(self, now: datetime) -> None:
+        """After the lease is over, readers went past what is under way: none of it is confirmed any more."""
+        if self._lease_until <= now:
+            self._flight.running.clear()
+
+    def _confirm(self, serial: int | None) -> None:
+        if serial is None:
+            return  # Its number was taken under the one lock that it still holds.
+        with self._lock:
+            # From here the database gives it half a lease (`lrs.database`).
+            if serial not in self._flight.running or self._lease_until - self._clock() < LEASE / 2:
+                raise SequenceError("This process stood still for so long that readers went on; repeat the write")
+
     def _publish(self, now: datetime, floor: int) -> None:
+        """Let the floor stand in the database, for a whole lease from now."""
         if self._node is None:
             self._node = self._lease_node(now)
-        self._lease_until = now + LEASE
-        if not self._set_floor(floor):
+        until = now + LEASE
+        if not self._set_floor(floor, until):
             self._node = self._flight.published = None
+            self._flight.running.clear()
             raise SequenceError("Another process took over this one's node while it slept; repeat the write")
-        self._flight.published = floor
+        self._flight.published, self._lease_until = floor, until
 
-    def _set_floor(self, floor: int | None) -> bool:
+    def _set_floor(self, floor: int | None, until: datetime) -> bool:
         """Whether this process still holds its node."""
-        row = {"of": self._node, "by": self._holder, "floor": floor, "lease_until": self._lease_until}
+        row = {"of": self._node, "by": self._holder, "floor": floor, "lease_until": until}
         if self._loose is None or self._loose.closed:
             self._loose = self._db.connect_loosely()
         try:
@@ -294,28 +315,38 @@ class Sequence:
         raise SequenceError(f"All {_NODES - 1} nodes are leased: more processes write than the numbers have room for")
 
     def _land(self, serial: int) -> None:
-        """Let the floor stand for the next write, and raise it where it has fallen far behind."""
+        """The floor is left to stand for the next write."""
         with self._lock:
-            del self._flight.running[serial]
-            lowest = self._flight.lowest()
-            if lowest is not None and lowest - (self._flight.published or 0) >= _RAISE_AFTER:
-                self._move_floor(lowest)
-            if self._clearing is None:
-                # No daemon: a process that ends waits for it, or its floor would stand until its lease is over.
-                self._clearing = threading.Timer(_STANDS, self.settle)
-                self._clearing.start()
+            self._flight.running.pop(serial, None)
+
+    def _follow(self) -> None:
+        """Raise the floor and renew the lease while one write follows another or a long one goes on, then clear it."""
+        seen = 0
+        while True:
+            time.sleep(_STANDS)
+            with self._lock:
+                now, flight = self._clock(), self._flight
+                self._drop_lapsed(now)
+                is_quiet = not flight.running and (flight.published is None or flight.serial == seen)
+                if is_quiet or not threading.main_thread().is_alive():
+                    self._following = None
+                    self._clear()
+                    return
+                seen = flight.serial
+                floor = min(flight.running.values(), default=lowest_seq(now))
+                if floor != flight.published or self._lease_until - now < LEASE * 3 / 4:
+                    # Where it fails, what is under way is not confirmed in the end.
+                    with suppress(sa.exc.DBAPIError, SequenceError):
+                        self._publish(now, floor)
 
     def settle(self) -> None:
-        """Clear the floor, unless a write is under way; that one's end sees to it."""
+        """Clear the floor, unless a write is under way."""
         with self._lock:
-            if self._clearing is not None:
-                self._clearing.cancel()
-                self._clearing = None
-            if not self._flight.running and self._flight.published is not None:
-                self._move_floor(None)
+            self._clear()
 
-    def _move_floor(self, floor: int | None) -> None:
-        # Nothing relies on it: a floor that stays only holds readers back.
-        with suppress(sa.exc.DBAPIError):
-            self._set_floor(floor)
-            self._flight.published = floor
+    def _clear(self) -> None:
+        if self._flight.published is not None and not self._flight.running:
+            # Nothing relies on it: a floor that stays only holds readers back.
+            with suppress(sa.exc.DBAPIError):
+                self._set_floor(None, self._lease_until)
+                self._flight.published = None

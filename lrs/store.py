@@ -73,6 +73,7 @@ def save(
     ids = tuple(each.id for each in prepared)
     new, repeated, awaited = _claim_ids(conn, _numbered(conn, prepared, ticket))
     _insert(conn, new, ticket, data or {})
+    ticket.confirm()
     voided = _relate(conn, new, awaited)
     return Saved(tuple(new), ids, repeated, tuple(voided))
 
@@ -87,6 +88,7 @@ def save_new(conn: sa.Connection, prepared: Sequence[Prepared], ticket: Ticket) 
     # Sorted, so that two batches take the same ids in the same order and cannot deadlock.
     insert_all(conn, statement_ids, sorted(map(_id_row, new), key=lambda row: row["id"].bytes))
     _insert(conn, new, ticket, {})
+    ticket.confirm()
     return new
 
 

@@ -59,7 +59,7 @@ from lrs.errors import (
     TooMuch,
     VoidRefused,
 )
-from lrs.sequence import Sequence
+from lrs.sequence import Sequence, SequenceError
 from lrs.statements import Writer
 
 #: Statements on a page, and the most that a client may ask for (limit=0 means that).
@@ -239,6 +239,7 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
     (PreconditionFailed, 412),
     (TooMuch, 413),
     (NoPartition, 503),
+    (SequenceError, 503),
     (LRSError, 400),
 )
 

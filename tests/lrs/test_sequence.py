@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from lrs import query, store
 from lrs.database import Database
-from lrs.sequence import LEASE, Sequence, lowest_seq, stored_at, stored_text
+from lrs.sequence import LEASE, Sequence, SequenceError, lowest_seq, stored_at, stored_text
 from lrs.tables import floors
 from lrstest import Store, statement
 
@@ -152,3 +152,38 @@ def test_processes_lease_different_nodes_and_take_over_dead_ones(db: Database) -
         rows = conn.execute(sa.select(floors.c.node, floors.c.lease_until).order_by(floors.c.node)).all()
     assert [row.node for row in rows] == [1, 2, 3]
     assert rows[0].lease_until == now + LEASE * 4
+
+
+@only_postgresql
+def test_what_a_process_wrote_before_it_stood_still_for_its_lease_is_not_confirmed(db: Database) -> None:
+    clock = [datetime(2026, 1, 31, 8, tzinfo=UTC)]
+    numbers = Sequence(db, lambda: clock[0], uuid4)
+    with numbers.writing() as ticket:
+        ticket.confirm()
+        clock[0] += LEASE * 1.5
+
+        assert Sequence(db, lambda: clock[0], uuid4).horizon() == clock[0]
+        with pytest.raises(SequenceError, match="repeat the write"):
+            ticket.confirm()
+    with numbers.writing() as ticket:
+        ticket.confirm()
+
+
+@only_postgresql
+def test_a_write_that_takes_longer_than_a_lease_holds_readers_back_all_the_while(db: Database) -> None:
+    clock = [datetime(2026, 1, 31, 8, tzinfo=UTC)]
+    began = clock[0]
+    numbers = Sequence(db, lambda: clock[0], uuid4)
+    with numbers.writing() as ticket:
+        for _ in range(6):
+            clock[0] += LEASE / 3
+            _wait_until(lambda: _lease_until(db) == clock[0] + LEASE)
+
+        ticket.confirm()
+        assert Sequence(db, lambda: clock[0], uuid4).horizon() == began
+
+
+def _lease_until(db: Database) -> datetime:
+    with db.read() as conn:
+        until: datetime = conn.execute(sa.select(floors.c.lease_until)).scalar_one()
+    return until

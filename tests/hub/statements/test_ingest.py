@@ -17,6 +17,7 @@ from hub.statements import ingest
 from hub.tables import inbox
 from lrs import agents, statements
 from lrs.errors import Conflict
+from lrs.sequence import Sequence, SequenceError
 from lrs.statements import Prepared
 from lrs.validate import VOIDED
 from wkmbtest.hubs import NOW
@@ -154,3 +155,19 @@ def test_a_void_and_attachments_go_the_careful_way(hub: Hub) -> None:
     saved = intake.accept(prepared(hub, voiding))
 
     assert saved.voided == ((KEY, UUID(made["id"])),)
+
+
+def test_what_a_process_that_stood_still_was_storing_is_stored_once_it_goes_on(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = [True]
+
+    def confirm(numbers: Sequence, serial: int | None) -> None:
+        if still and still.pop():
+            raise SequenceError("stood still")
+
+    monkeypatch.setattr(Sequence, "_confirm", confirm)
+
+    saved = ingest.Intake(hub).accept(prepared(hub, completed()))
+
+    assert (len(saved.new), still, awake(hub)) == (1, [], [KEY])

@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from hub.statements import xapi
 from lrs.database import Database
 from lrs.multipart import parse_multipart, write_multipart
+from lrs.sequence import Sequence, SequenceError
 from lrstest import ALICE, BUDI, COURSE, VERBS, reference, statement
 from xapitest import REGISTRATION, Visitor, create_app
 
@@ -48,6 +49,22 @@ def test_the_answer_names_the_version_of_the_request(lrs: Visitor, sent: str, an
         response = lrs.using(version=sent).send(method, resource)
 
         assert response.headers["X-Experience-API-Version"] == answered
+
+
+def test_what_cannot_be_confirmed_is_503_and_not_stored(lrs: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    def confirm(numbers: Sequence, serial: int | None) -> None:
+        raise SequenceError("This process stood still; repeat the write")
+
+    made = statement(id="6690e6c9-3ef0-4ed3-8b37-7f3964730bee")
+    with monkeypatch.context() as patched:
+        patched.setattr(Sequence, "_confirm", confirm)
+        refused = lrs.post(made)
+
+    assert (refused.status_code, refused.json and refused.json["detail"]) == (
+        503,
+        "This process stood still; repeat the write",
+    )
+    assert lrs.send("GET", "statements", {"statementId": made["id"]}).status_code == 404
 
 
 @pytest.mark.parametrize("version", [None, "0.9", "1.1.0", "3.0.0", "x"])
