@@ -20,7 +20,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from lrs import agents, index, payloads
-from lrs.database import UUIDText
+from lrs.database import UUIDText, among
 from lrs.precompiled import Precompiled
 from lrs.sequence import lowest_seq, stored_at
 from lrs.tables import FREQUENT, attachments, slot, statement_ids, statement_index, statements, voids
@@ -184,7 +184,7 @@ def of_actors(
     )
     read = payloads.restorer(conn)
     for part in parts:
-        rows = conn.execute(query.where(at.actor_key.in_(part)).limit(limit)).all()
+        rows = conn.execute(query.where(among(conn, at.actor_key, part)).limit(limit)).all()
         for id, actor_key, seq, codec, payload, owner, origin, voided_by in rows:
             yield Stored(id, actor_key, seq, read(codec, payload, id, seq), owner, origin, voided_by)
 

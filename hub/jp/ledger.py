@@ -21,7 +21,7 @@ from hub.learning import plan
 from hub.people.learners import Learner
 from hub.runtime import Hub
 from hub.tables import entries, entry_evidence, pending
-from lrs.database import insert_many
+from lrs.database import among, insert_many
 from mappings.evaluate import Pending, Waiting
 from mappings.policy import Policy
 from mappings.rules import Check
@@ -275,7 +275,7 @@ class Document:
 
 def pending_documents(conn: sa.Connection, learners: Iterable[UUID]) -> dict[tuple[UUID, str, str], str]:
     """What is written down as pending of these learners, by learner, policy and course."""
-    query = sa.select(pending).where(pending.c.learner.in_(list(learners)))
+    query = sa.select(pending).where(among(conn, pending.c.learner, learners))
     return {(row.learner, row.policy, row.course): row.document for row in conn.execute(query)}
 
 
@@ -340,7 +340,7 @@ def spines_of(conn: sa.Connection, learners: Sequence[UUID]) -> dict[UUID, list[
     at = entries.c
     query = sa.select(
         at.learner, at.position, at.policy, at.course, at.period, at.content, at.reverses, at.digest
-    ).where(at.learner.in_(learners))  # fmt: skip
+    ).where(among(conn, at.learner, learners))  # fmt: skip
     spines: dict[UUID, list[Vertebra]] = {}
     for learner, *rest in conn.execute(query.order_by(at.learner, at.position)):
         spines.setdefault(learner, []).append(Vertebra(*rest))

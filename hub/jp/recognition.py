@@ -37,7 +37,7 @@ from hub.statements.ingest import BUCKETS
 from hub.tables import inbox, learners, pending, recompute_failures
 from lrs import query
 from lrs.agents import Identifier, agent_key, identifier
-from lrs.database import insert_all, lock_each, upsert
+from lrs.database import among, insert_all, lock_each, upsert
 from lrs.query import Stored
 from mappings.certification import Scheme
 from mappings.compare import Difference, differences
@@ -316,7 +316,8 @@ def _lock_all(conn: sa.Connection, wanted: Iterable[UUID]) -> list[UUID]:
     """Lock these learners, in the order of their ids so that two workers cannot deadlock; gives those who are there."""
     ids = sorted(wanted)
     lock_each(conn, learners.c.id, ids)
-    return list(conn.execute(sa.select(learners.c.id).where(learners.c.id.in_(ids)).order_by(learners.c.id)).scalars())
+    found = sa.select(learners.c.id).where(among(conn, learners.c.id, ids)).order_by(learners.c.id)
+    return list(conn.execute(found).scalars())
 
 
 class _Book:

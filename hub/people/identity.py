@@ -24,7 +24,7 @@ from hub.rows import Cells, ReadRows, read_rows
 from hub.statements import ingest
 from hub.tables import identities, identity_hints, learner_actors, learner_nips
 from lrs.agents import Identifier, agent_key, identifier
-from lrs.database import insert_missing, insert_new, upsert
+from lrs.database import among, insert_missing, insert_new, upsert
 from mappings.course import Problem
 
 NewId: TypeAlias = Callable[[], UUID]
@@ -235,7 +235,7 @@ def actors_of(conn: sa.Connection, learner: UUID) -> tuple[int, ...]:
 def owners_of_actors(conn: sa.Connection, learners: Iterable[UUID]) -> dict[int, UUID]:
     """All actors of these learners, and whose each is."""
     at = learner_actors.c
-    query = sa.select(at.actor_key, at.learner).where(at.learner.in_(list(learners)))
+    query = sa.select(at.actor_key, at.learner).where(among(conn, at.learner, learners))
     return {row.actor_key: row.learner for row in conn.execute(query)}
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from lrs.database import Database, UTCDateTime, UUIDKey, insert_all, insert_many
+from lrs.database import Database, UTCDateTime, UUIDKey, among, insert_all, insert_many
 
 KEPT = sa.Table(
     "kept_for_a_test",
@@ -70,3 +70,14 @@ def test_one_that_is_there_already_takes_all_of_them_back(db: Database, table: s
 
     with db.read() as conn:
         assert conn.execute(sa.select(sa.func.count()).select_from(table)).scalar() == 1
+
+
+@pytest.mark.parametrize("column", ["id", "name", "big"])
+def test_rows_are_found_among_any_number_of_values(db: Database, table: sa.Table, column: str) -> None:
+    db.run(lambda conn: insert_all(conn, table, [row(number) for number in range(20)]))
+
+    for asked in ([], [3], [3, 17, 3], list(range(900))):
+        with db.read() as conn:
+            named = among(conn, table.c[column], (row(number)[column] for number in asked))
+            found = conn.execute(sa.select(table.c.id).where(named).order_by(table.c.id)).scalars().all()
+        assert found == [UUID(int=number) for number in sorted({*asked}) if number < 20]
