@@ -158,7 +158,7 @@ class Database:
             self._sender = self._writer
         else:
             self._writer = self._reader = _postgresql_engine(self.url, pool_size)
-            self._sender = _postgresql_engine(self.url, 4, f" -c lock_timeout={_PATIENCE_MILLISECONDS}")
+            self._sender = _postgresql_engine(self.url, 4, lock_timeout=_PATIENCE_MILLISECONDS)
         self._singles = _Open(self._reader.execution_options(wkmb_begin="nothing"), most=8)
         self._snapshots = _Open(self._reader.execution_options(wkmb_begin="snapshot"), most=4)
         self._writers = _Open(self._writer, most=4)
@@ -464,12 +464,22 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
     return engine
 
 
-def _postgresql_engine(url: sa.URL, pool_size: int, settings: str = "") -> Engine:
-    # Without bitmaps: a page is the first rows of a range in the order of its index. For a bitmap all of the range is
-    # read, and the planner chooses it where it takes a range between two unknown numbers for a few rows. Planned once:
-    # plans for the values at hand look cheaper to it each time, and to make one costs more than to read a page. And
-    # without reading a table whole where an index leads to the rows: that is cheapest while there are none, and such
-    # a plan would stay while the table grows.
+#: Without bitmaps: a page is the first rows of a range in the order of its index. For a bitmap all of the range is
+#: read, and the planner chooses it where it takes a range between two unknown numbers for a few rows. Planned once:
+#: plans for the values at hand look cheaper to it each time, and to make one costs more than to read a page. And
+#: without reading a table whole where an index leads to the rows: that is cheapest while there are none, and such a
+#: plan would stay while the table grows. What is left to be read whole looks dear then, and is small: nothing is worth
+#: compiling.
+_SETTINGS = {
+    "idle_in_transaction_session_timeout": _IDLE_MILLISECONDS,
+    "plan_cache_mode": "force_generic_plan",
+    "enable_bitmapscan": "off",
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+
+
+def _postgresql_engine(url: sa.URL, pool_size: int, **settings: int) -> Engine:
     engine = sa.create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=pool_size,
@@ -477,8 +487,7 @@ def _postgresql_engine(url: sa.URL, pool_size: int, settings: str = "") -> Engin
         connect_args={
             # Nor may the network hand over late what was sent with its commit.
             "tcp_user_timeout": _IDLE_MILLISECONDS,
-            "options": f"-c idle_in_transaction_session_timeout={_IDLE_MILLISECONDS}"
-            f" -c enable_bitmapscan=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan{settings}",
+            "options": " ".join(f"-c {name}={value}" for name, value in {**_SETTINGS, **settings}.items()),
         },
     )
 

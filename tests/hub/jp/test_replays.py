@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,8 +18,9 @@ import sqlalchemy as sa
 from hub.jp import audit, policies, recognition, replays
 from hub.people.learners import Learner
 from hub.tables import entries, recompute_failures
-from lrs.database import Database
+from lrs.database import Database, metadata
 from recognizedtest import NOW, World, account, by, course, replayed, statement
+from wkmbtest.clusterrules import distribution
 
 NAME, OTHER = "perlan-10-2018", "double"
 DOUBLED = ("per_session, jp: [{from: 2019-01-01, value: 2}]", "per_session, jp: [{from: 2019-01-01, value: 4}]")
@@ -58,6 +60,28 @@ def test_a_replay_writes_its_ledger_beside_the_official_one(db: Database) -> Non
     assert [amounts(world, person) for person in people] == [[400]] * 5
     assert [tuple(e for e in world.entries(p) if e.policy == NAME) for p in people] == before
     assert [finding for each in audit.verify(world.hub) for finding in each.findings] == []
+
+
+@pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+def test_nothing_that_it_asks_reads_a_growing_table_whole_also_while_it_is_empty(db: Database) -> None:
+    """PostgreSQL plans once for a connection, and would prefer that for tables without rows."""
+    world, _people = coached_people(db)
+    asked: dict[str, Any] = {}
+    sa.event.listen(db.engine, "before_cursor_execute", lambda *said: asked.setdefault(said[2], said[3]))
+    replayed(world, OTHER)
+
+    growing = {table.name for table in metadata.tables.values() if distribution(table)}
+    read_whole, planned = set(), 0
+    with db.read() as conn:
+        for text, parameters in list(asked.items()):
+            if text.startswith("SELECT"):
+                given = parameters[0] if isinstance(parameters, list) else parameters
+                plan = "\n".join(conn.exec_driver_sql(f"EXPLAIN {text}", given).scalars())
+                read_whole |= growing.intersection(re.findall(r"Seq Scan on (\w+)", plan))
+                planned += 1
+        compiles = conn.exec_driver_sql("SHOW jit").scalar()
+    assert (read_whole, compiles) == (set(), "off")
+    assert planned > 10
 
 
 def test_one_that_was_interrupted_goes_on_where_it_was_and_nobody_is_official_by_it_before(
