@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import orjson
 
+from hub.web.words import number
 from lrs.agents import Identifier, identifier
 from lrs.query import Stored
 from lrs.render import pick
@@ -83,12 +83,8 @@ def _truth(value: Any) -> bool | None:
 
 
 def _score(score: Mapping[str, Any]) -> str:
-    """A score as it was said: "85 / 100", or its scaled value."""
+    """A score as it was said, in the reader's way of writing numbers: "85,5 / 100", or its scaled value."""
     raw, high, scaled = score.get("raw"), score.get("max"), score.get("scaled")
     if raw is not None:
-        return f"{_number(raw)} / {_number(high)}" if high is not None else _number(raw)
-    return _number(scaled) if scaled is not None else ""
-
-
-def _number(value: Any) -> str:
-    return f"{Decimal(str(value)).normalize():f}" if isinstance(value, (int, float)) else str(value)
+        return f"{number(str(raw))} / {number(str(high))}" if high is not None else number(str(raw))
+    return number(str(scaled)) if scaled is not None else ""

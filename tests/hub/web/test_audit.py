@@ -451,3 +451,18 @@ def test_a_world_without_hours_has_pages_too(db):
 
     assert "Nothing has arrived yet" in text(auditor.get("/audit/statements"))
     assert "Nothing in this month" in text(auditor.get("/audit/journal"))
+
+
+def test_scores_are_written_as_the_reader_writes_numbers(seen, auditor):
+    world, *_ = seen
+    for score in ({"scaled": 0.84}, {"raw": 1085.5, "min": 0, "max": 2000}):
+        world.receive(statement(result={"score": score, "completion": True}))
+
+    english = text(auditor.get("/audit/statements"))
+    auditor.client.set_cookie("wkmb_lang", "id", domain="hub.example.go.id")
+    indonesian = text(auditor.get("/audit/statements"))
+
+    assert "0,84" in indonesian
+    assert "1.085,5 / 2.000" in indonesian
+    assert "0.84" in english
+    assert "1,085.5 / 2,000" in english
