@@ -252,7 +252,7 @@ class Sequence:
             floor = max(lowest_seq(now), self._last)
             if flight.published is None or flight.published > floor or self._lease_until - now < LEASE / 2:
                 # Under the lock: other threads must not rely on this floor before it is committed.
-                self._publish(now, min(floor, *flight.running.values()) if flight.running else floor)
+                self._publish(now, min((floor, *flight.running.values())))
             flight.running[flight.serial] = floor
             if self._following is None:
                 # No daemon: a process that ends waits for it, or its floor would stand until its lease is over.
@@ -315,7 +315,7 @@ class Sequence:
         raise SequenceError(f"All {_NODES - 1} nodes are leased: more processes write than the numbers have room for")
 
     def _land(self, serial: int) -> None:
-        """The floor is left to stand for the next write."""
+        """End a write. The floor is left to stand for the next one: `_follow` clears it."""
         with self._lock:
             self._flight.running.pop(serial, None)
 

@@ -73,8 +73,8 @@ def save(
     ids = tuple(each.id for each in prepared)
     new, repeated, awaited = _claim_ids(conn, _numbered(conn, prepared, ticket))
     _insert(conn, new, ticket, data or {})
-    ticket.confirm()
     voided = _relate(conn, new, awaited)
+    ticket.confirm()
     return Saved(tuple(new), ids, repeated, tuple(voided))
 
 

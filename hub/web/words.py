@@ -54,10 +54,17 @@ def jp(centi: int | None) -> str:
     return "–" if centi is None else str(format_decimal(Decimal(centi) / 100))
 
 
+#: A locale's own pattern has three decimals, and would make 0.7 of a score of 0.69999 that is below it.
+_EVERY_DIGIT = "#,##0." + "#" * 17
+
+
 def number(text: str) -> str:
-    """A decimal of a code's values, as the reader writes it; what is no number stays."""
+    """A decimal of a code's values or of a statement, as the reader writes it, not rounded.
+
+    What is no number, or has too many digits, stays as it is.
+    """
     try:
-        return str(format_decimal(Decimal(text)))
+        return str(format_decimal(Decimal(text), _EVERY_DIGIT))
     except InvalidOperation:
         return text
 

@@ -455,7 +455,7 @@ def test_a_world_without_hours_has_pages_too(db):
 
 def test_scores_are_written_as_the_reader_writes_numbers(seen, auditor):
     world, *_ = seen
-    for score in ({"scaled": 0.84}, {"raw": 1085.5, "min": 0, "max": 2000}):
+    for score in ({"scaled": 0.84}, {"scaled": 0.69999}, {"raw": 1e300}, {"raw": 1085.5, "min": 0, "max": 2000}):
         world.receive(statement(result={"score": score, "completion": True}))
 
     english = text(auditor.get("/audit/statements"))
@@ -463,6 +463,8 @@ def test_scores_are_written_as_the_reader_writes_numbers(seen, auditor):
     indonesian = text(auditor.get("/audit/statements"))
 
     assert "0,84" in indonesian
+    assert "0,69999" in indonesian
+    assert "1e+300" in indonesian
     assert "1.085,5 / 2.000" in indonesian
     assert "0.84" in english
     assert "1,085.5 / 2,000" in english
