@@ -31,6 +31,7 @@ from psycopg.types.array import ListBinaryDumper
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.engine.interfaces import Dialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from lrs import wire
@@ -121,18 +122,21 @@ def _read_uuid(value: bytes | None) -> UUID | None:
     return None if value is None else UUID(bytes=value)
 
 
-class UUIDText(UUIDKey):
-    """A UUID of a column that is never empty, read as its text, where it is only written again."""
+class uuid_bytes(sa.sql.functions.FunctionElement[bytes]):  # noqa: N801 - a function of SQL, named as those are
+    """The 16 bytes of a `UUIDKey` that is never empty, for who writes it again without asking anything of it."""
 
-    cache_ok = True
-
-    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
-        return str if dialect.name == "postgresql" else _read_text
+    type = sa.LargeBinary(16)
+    inherit_cache = True
 
 
-def _read_text(value: bytes) -> str:
-    text = value.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+@compiles(uuid_bytes)
+def _uuid_as_stored(element: uuid_bytes, compiler: Any, **given: Any) -> str:
+    return str(compiler.process(element.clauses, **given))
+
+
+@compiles(uuid_bytes, "postgresql")
+def _uuid_sent(element: uuid_bytes, compiler: Any, **given: Any) -> str:
+    return f"uuid_send({compiler.process(element.clauses, **given)})"
 
 
 class Database:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -34,6 +35,8 @@ _MAGIC = b"\x28\xb5\x2f\xfd"
 
 # Stands for the id, which the row says, as `STORED` does.
 _ID = b"\x01"
+#: A UUID in hexadecimal digits, between whose groups a hyphen is written.
+_GROUPS = struct.Struct("8s4s4s4s12s")
 
 _LEVEL = 3
 _SIZE = 64 * 1024
@@ -60,9 +63,9 @@ def shorten(text: bytes, statement_id: UUID) -> bytes:
     return text.replace(str(statement_id).encode(), _ID)
 
 
-def restore(text: bytes, statement_id: UUID | str, seq: int) -> bytes:
+def restore(text: bytes, statement_id: UUID, seq: int) -> bytes:
     """The accepted text. One that was stored whole stays as it is."""
-    return text.replace(STORED, stored_text(seq).encode()).replace(_ID, str(statement_id).encode())
+    return text.replace(STORED, stored_text(seq)).replace(_ID, str(statement_id).encode())
 
 
 def encode(conn: sa.Connection, payload: bytes) -> tuple[int, bytes]:
@@ -86,10 +89,21 @@ def reader(conn: sa.Connection) -> Callable[[Any], bytes]:
     return lambda row: read(row.codec, row.payload, row.id, row.seq)
 
 
-def restorer(conn: sa.Connection) -> Callable[[int, bytes, UUID | str, int], bytes]:
+def restorer(conn: sa.Connection) -> Callable[[int, bytes, UUID, int], bytes]:
     """The same from codec, payload, id and number, for who reads thousands."""
     decode = _decoder(conn)
     return lambda codec, payload, id, seq: restore(decode(codec, payload), id, seq)
+
+
+def texts(conn: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
+    """The accepted bytes of rows of id (16 bytes), number, codec and payload: what a page is made of."""
+    ids, numbers, codecs, payloads = zip(*rows, strict=True) if rows else ((), (), (), ())
+    decoded = map(_decoder(conn), codecs, payloads)
+    written = map(b"-".join, _GROUPS.iter_unpack(b"".join(ids).hex().encode()))
+    return [
+        text.replace(STORED, stored_text(seq)).replace(_ID, id)
+        for text, seq, id in zip(decoded, numbers, written, strict=True)
+    ]
 
 
 def _decoder(conn: sa.Connection) -> Callable[[int, bytes], bytes]:

@@ -70,6 +70,11 @@ class Precompiled:
         form = self._form(conn.dialect)
         return [form.row(each) for each in _send(conn, form, given).fetchall()]
 
+    def plain(self, conn: Connection, **given: Any) -> list[tuple[Any, ...]]:
+        """Every row as the driver gives it: for hundreds at a time, of numbers, texts and bytes alone."""
+        rows: list[tuple[Any, ...]] = _send(conn, self._form(conn.dialect), given).fetchall()
+        return rows
+
     def first(self, conn: Connection, **given: Any) -> Any | None:
         """The first row; None where there is none."""
         rows = self.all(conn, **given)

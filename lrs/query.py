@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from lrs import agents, index, payloads
-from lrs.database import UUIDText, among
+from lrs.database import among, uuid_bytes
 from lrs.precompiled import Precompiled
 from lrs.sequence import lowest_seq, stored_at
 from lrs.tables import FREQUENT, attachments, slot, statement_ids, statement_index, statements, voids
@@ -28,9 +28,9 @@ from lrs.tables import FREQUENT, attachments, slot, statement_ids, statement_ind
 _AT = statements.c
 _NAMES = ("id", "actor_key", "seq", "codec", "payload", "owner", "origin", "voided_by")
 _COLUMNS: tuple[sa.ColumnElement[Any], ...] = tuple(_AT[name] for name in _NAMES)
-_SEQ = operator.attrgetter("seq")
-#: What a text needs of which the id is only written, and the rest of what is on a list: it is not voided.
-_TEXT = (sa.type_coerce(_AT.id, UUIDText).label("id"), _AT.seq, _AT.codec, _AT.payload)
+#: What `payloads.texts` needs, and the rest of what is on a list: it is not voided.
+_TEXT = (uuid_bytes(_AT.id).label("id"), _AT.seq, _AT.codec, _AT.payload)
+_SEQ = operator.itemgetter(1)
 _LISTED = (*_TEXT, _AT.actor_key, _AT.owner, _AT.origin)
 _BY_ID = Precompiled(
     sa.select(*_COLUMNS)
@@ -108,7 +108,10 @@ class Texts:
 def get(conn: sa.Connection, statement_id: UUID) -> Stored | None:
     """The statement with this id, voided or not (``voided_by`` says it)."""
     row = _BY_ID.first(conn, wanted=statement_id)
-    return None if row is None else _stored(row, payloads.reader(conn), row.voided_by)
+    if row is None:
+        return None
+    text = payloads.reader(conn)(row)
+    return Stored(row.id, row.actor_key, row.seq, text, row.owner, row.origin, row.voided_by)
 
 
 def find(
@@ -125,8 +128,12 @@ def find(
     that a reader who follows it never passes a statement that is still to appear.
     """
     rows, next_after = _next_rows(conn, query, limit, _range(query, after, below), whole=True)
-    read = payloads.reader(conn)
-    return Page(tuple([_stored(row, read, None) for row in rows]), next_after)
+    texts = payloads.texts(conn, [row[:4] for row in rows])
+    listed = [
+        Stored(UUID(bytes=id), actor_key, seq, text, owner, origin)
+        for (id, seq, _, _, actor_key, owner, origin), text in zip(rows, texts, strict=True)
+    ]
+    return Page(tuple(listed), next_after)
 
 
 def find_texts(
@@ -139,30 +146,28 @@ def find_texts(
 ) -> Texts:
     """The page that `find` gives, for who needs no more of it than the texts: for half of what it costs."""
     rows, next_after = _next_rows(conn, query, limit, _range(query, after, below), whole=False)
-    read = payloads.restorer(conn)
-    texts = [read(codec, payload, id, seq) for id, seq, codec, payload in rows]
-    return Texts([row.seq for row in rows], texts, next_after)
+    return Texts([_SEQ(row) for row in rows], payloads.texts(conn, rows), next_after)
 
 
 def _next_rows(
     conn: sa.Connection, query: StatementQuery, limit: int, between: tuple[int, int], *, whole: bool
-) -> tuple[list[Any], int | None]:
-    """The rows of a page, and after which number the next one begins."""
+) -> tuple[list[tuple[Any, ...]], int | None]:
+    """The rows of a page, of `_TEXT` or all that is listed, and after which number the next one begins."""
     low, high = between
     shape, keys = _asked(query, whole)
     page_query = _page_query(shape)
-    found: dict[int, Any] = {}
+    found: dict[int, tuple[Any, ...]] = {}
     while len(found) <= limit:
         wanted = limit + 1 - len(found)
-        rows = page_query.all(conn, **keys, **_bounds(low, high), limit=wanted)
+        rows = page_query.plain(conn, **keys, **_bounds(low, high), limit=wanted)
         rows = sorted(rows, key=_SEQ, reverse=not query.ascending)[:wanted]
-        found |= {row.seq: row for row in rows}
+        found |= {_SEQ(row): row for row in rows}
         if len(rows) < wanted:
             break
         # Rows that only repeat a statement (found in two ways) leave room on the page.
-        low, high = (rows[-1].seq, high) if query.ascending else (low, rows[-1].seq)
+        low, high = (_SEQ(rows[-1]), high) if query.ascending else (low, _SEQ(rows[-1]))
     page = list(found.values())[:limit]
-    return page, page[-1].seq if len(found) > limit else None
+    return page, _SEQ(page[-1]) if len(found) > limit else None
 
 
 def of_actors(
@@ -226,11 +231,6 @@ def measure_attachments(conn: sa.Connection, sha2s: Iterable[str]) -> dict[str, 
     wanted = sorted({bytes.fromhex(sha2) for sha2 in sha2s})
     query = sa.select(attachments.c.sha2, sa.func.length(attachments.c.content).label("bytes"))
     return {bytes(row.sha2).hex(): row.bytes for row in conn.execute(query.where(attachments.c.sha2.in_(wanted)))}
-
-
-def _stored(row: Any, read: Callable[[Any], bytes], voided_by: UUID | None) -> Stored:
-    statement_id = row.id if isinstance(row.id, UUID) else UUID(row.id)
-    return Stored(statement_id, row.actor_key, row.seq, read(row), row.owner, row.origin, voided_by)
 
 
 def _range(query: StatementQuery, after: int | None, below: datetime | None) -> tuple[int, int]:

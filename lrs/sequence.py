@@ -97,16 +97,21 @@ def stored_at(seq: int) -> datetime:
     return EPOCH + timedelta(milliseconds=seq >> _MS_SHIFT)
 
 
-def stored_text(seq: int) -> str:
+def stored_text(seq: int) -> bytes:
     """`stored` as it stands in the statement: UTC with three decimals."""
-    second, millisecond = divmod(seq >> _MS_SHIFT, 1000)
-    return f"{_second_text(second)}.{millisecond:03}Z"
+    return _written(seq >> _MS_SHIFT)
 
 
-# Most statements of a page or of a batch are of a few seconds.
+# Most statements of a page or of a batch are of a few milliseconds, or seconds.
 @functools.lru_cache(maxsize=1024)
-def _second_text(second: int) -> str:
-    return (EPOCH + timedelta(seconds=second)).isoformat()[:19]
+def _written(millisecond: int) -> bytes:
+    second, rest = divmod(millisecond, 1000)
+    return b"%b.%03dZ" % (_second(second), rest)
+
+
+@functools.lru_cache(maxsize=1024)
+def _second(second: int) -> bytes:
+    return (EPOCH + timedelta(seconds=second)).isoformat()[:19].encode()
 
 
 class Known:

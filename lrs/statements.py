@@ -81,7 +81,7 @@ class Prepared(NamedTuple):
     @property
     def payload(self) -> bytes:
         """The accepted bytes, which never change after this."""
-        return self.text.replace(STORED, stored_text(self.seq).encode())
+        return self.text.replace(STORED, stored_text(self.seq))
 
 
 def parse(body: bytes) -> Parsed:

@@ -22,7 +22,7 @@ def test_stored_is_read_off_the_number() -> None:
     moment = datetime(2026, 1, 31, 8, 0, 0, 123_999, tzinfo=UTC)
 
     assert stored_at(lowest_seq(moment)) == moment.replace(microsecond=123_000)
-    assert stored_text(lowest_seq(moment)) == "2026-01-31T08:00:00.123Z"
+    assert stored_text(lowest_seq(moment)) == b"2026-01-31T08:00:00.123Z"
     assert 0 < lowest_seq(datetime(2150, 1, 1, tzinfo=UTC)) < 2**63
 
 
