@@ -159,14 +159,16 @@ class Database:
             Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             self._writer = _sqlite_engine(self.url, pool_size, query_only=False)
             self._reader = _sqlite_engine(self.url, pool_size, query_only=True)
+            self._asker = _sqlite_engine(self.url, pool_size, query_only=False, waits=False)
             self._sender = self._writer
         else:
-            self._writer = self._reader = _postgresql_engine(self.url, pool_size)
+            self._writer = self._reader = self._asker = _postgresql_engine(self.url, pool_size)
             self._sender = _postgresql_engine(self.url, 4, lock_timeout=_PATIENCE_MILLISECONDS)
         self._singles = _Open(self._reader.execution_options(wkmb_begin="nothing"), most=8)
         self._snapshots = _Open(self._reader.execution_options(wkmb_begin="snapshot"), most=4)
         self._writers = _Open(self._writer, most=4)
         self._senders = _Open(self._sender, most=2)
+        self._askers = _Open(self._asker.execution_options(wkmb_begin="nothing"), most=2)
 
     @property
     def engine(self) -> Engine:
@@ -241,20 +243,14 @@ class Database:
 
     def nobody_writes(self) -> bool:
         """Whether, at this moment, no transaction holds the write lock. Only where there is one such lock."""
-        connection = self._writer.raw_connection()
-        try:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA busy_timeout = 0")
+        with self._askers.one() as conn:
+            driver: Any = conn.connection.dbapi_connection
             try:
-                cursor.execute("BEGIN IMMEDIATE")
-                cursor.execute("ROLLBACK")
+                driver.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError:
                 return False
-            finally:
-                cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            driver.execute("ROLLBACK")
             return True
-        finally:
-            connection.close()
 
     def shorten_log(self) -> bool:
         """Empty SQLite's write-ahead log where it has grown and nobody writes: it would stay as long as it ever was.
@@ -263,18 +259,10 @@ class Database:
         """
         if not self.is_sqlite or not self._log_is_long():
             return False
-        connection = self._writer.raw_connection()
-        try:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA busy_timeout = 0")
-            try:
-                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                [is_busy, *_] = cursor.fetchone() or [1]
-            finally:
-                cursor.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+        with self._askers.one() as conn:
+            driver: Any = conn.connection.dbapi_connection
+            [is_busy, *_] = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() or [1]
             return not is_busy
-        finally:
-            connection.close()
 
     def _log_is_long(self) -> bool:
         log = Path(f"{self.url.database}-wal")
@@ -323,11 +311,10 @@ class Database:
             work()
         while self._loose:
             self._loose.pop().close()
-        for kept in (self._singles, self._snapshots, self._writers, self._senders):
+        for kept in (self._singles, self._snapshots, self._writers, self._senders, self._askers):
             kept.close()
-        self._writer.dispose()
-        self._reader.dispose()
-        self._sender.dispose()
+        for engine in (self._writer, self._reader, self._sender, self._asker):
+            engine.dispose()
 
 
 class _Open:
@@ -429,7 +416,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
     unfinished.rename(target)
 
 
-def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
+def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool, waits: bool = True) -> Engine:
     # isolation_level None hands BEGIN and COMMIT to us: the driver's own implicit BEGIN is deferred and
     # turns into SQLITE_BUSY when two readers want to become writers.
     engine = sa.create_engine(
@@ -455,6 +442,8 @@ def _sqlite_engine(url: sa.URL, pool_size: int, *, query_only: bool) -> Engine:
         cursor.execute("PRAGMA temp_store = MEMORY")
         if query_only:
             cursor.execute("PRAGMA query_only = ON")
+        if not waits:
+            cursor.execute("PRAGMA busy_timeout = 0")
         cursor.close()
 
     @sa.event.listens_for(engine, "begin")

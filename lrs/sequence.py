@@ -49,7 +49,8 @@ _LAST_MS = (1 << 63 - _MS_SHIFT) - 1
 #: moved on.
 LEASE = timedelta(seconds=60)
 
-#: While one write follows another, the published floor follows them every so many seconds; then it is cleared.
+#: While one write follows another, the published floor follows them every so many seconds; then it is cleared. As long
+#: a horizon stands that was found.
 _STANDS = 0.02
 
 
@@ -173,6 +174,8 @@ class Sequence:
         self._lock = threading.Lock()
         self._last = 0
         self._promised = EPOCH
+        self._found_at, self._found_after = EPOCH, 0
+        self._landed = 0
         self._node: int | None = 0 if db.commits_in_order else None
         self._lease_until = EPOCH
         self._flight = _Flight()
@@ -190,18 +193,23 @@ class Sequence:
             yield ticket
             self._known.add(ticket.written)
         finally:
-            if serial is not None:
-                self._land(serial)
+            self._land(serial)
 
     def horizon(self) -> datetime:
         """Every statement stored before this time is visible to a read that begins after this call.
 
         Meant for X-Experience-API-Consistent-Through: it is the present unless a write is under way, and in one
-        process never earlier than before, because what was promised holds.
+        process never earlier than before, because what was promised holds. For the same reason it is asked for anew
+        only after a write of this process or some milliseconds, however many read.
         """
+        with self._lock:
+            now, landed = self._clock(), self._landed
+            if landed == self._found_after and timedelta(0) <= now - self._found_at < timedelta(seconds=_STANDS):
+                return self._promised
         found = self._find_horizon()
         with self._lock:
             self._promised = max(self._promised, found)
+            self._found_at, self._found_after = now, landed
             return self._promised
 
     def _find_horizon(self) -> datetime:
@@ -319,10 +327,12 @@ class Sequence:
                         return node
         raise SequenceError(f"All {_NODES - 1} nodes are leased: more processes write than the numbers have room for")
 
-    def _land(self, serial: int) -> None:
+    def _land(self, serial: int | None) -> None:
         """End a write. The floor is left to stand for the next one: `_follow` clears it."""
         with self._lock:
-            self._flight.running.pop(serial, None)
+            self._landed += 1
+            if serial is not None:
+                self._flight.running.pop(serial, None)
 
     def _follow(self) -> None:
         """Raise the floor and renew the lease while one write follows another or a long one goes on, then clear it."""

@@ -93,6 +93,23 @@ def test_the_horizon_stays_below_a_write_that_is_under_way(lrs: Store) -> None:
     _wait_until(lambda: other.sequence.horizon() > saved.new[0].stored)
 
 
+def test_a_horizon_that_was_found_stands_for_some_milliseconds_or_until_the_next_write_here(db: Database) -> None:
+    clock = [datetime(2026, 1, 31, 8, tzinfo=UTC)]
+    numbers = Sequence(db, lambda: clock[0], uuid4)
+
+    def horizon_after(milliseconds: int) -> datetime:
+        clock[0] += timedelta(milliseconds=milliseconds)
+        return numbers.horizon()
+
+    first = horizon_after(0)
+    assert first == clock[0]
+    assert horizon_after(19) == first
+    assert horizon_after(1) == clock[0]
+    with numbers.writing():
+        pass
+    assert horizon_after(1) == clock[0]
+
+
 def _wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
     while not holds():
