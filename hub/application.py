@@ -61,6 +61,8 @@ def _end_request(metrics: Metrics, response: flask.Response) -> flask.Response:
     for what, outcome in outcomes.noted():
         metrics.outcome(what, outcome)
     metrics.request(flask.request.endpoint, flask.request.method, response.status_code, seconds)
+    # A body that is there whole goes to the server as it is: of anything else that asks for a next piece, and a last.
+    response.direct_passthrough |= response.is_sequence
     return response
 
 
