@@ -142,6 +142,8 @@ def _settings(port: int, *, durable: bool) -> str:
     }
     if not durable:
         values |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes", "autovacuum"), "off")
+        # The cluster may lie in memory: the log of what was is not kept longer than it must be.
+        values |= {"max_wal_size": "256MB", "wal_level": "minimal", "max_wal_senders": 0}
     return " ".join(f"-c {name}='{value}'" for name, value in values.items())
 
 
