@@ -63,7 +63,7 @@ def test_what_was_acknowledged_is_in_the_restored_hub_and_nothing_is_half(
     hub = new_hub()
     divided = hub.wkmb("db", "partition", check=False).returncode == 0
     assert divided == hub.database_url.startswith("postgresql")
-    hub.wkmb("credential", "add", "lms", "--key", "k", "--secret-stdin", "--scope", "all", stdin=SECRET + "\n")
+    hub.prepare("credential", "add", "lms", "--key", "k", "--secret-stdin", "--scope", "all", stdin=SECRET + "\n")
     hub.start()
     copy = tmp_path / "copy"
 
@@ -105,7 +105,7 @@ def test_a_broken_backup_changes_nothing(
     new_hub: Callable[..., HubProcess], new_database: Callable[..., str], tmp_path: Path
 ) -> None:
     hub = new_hub()
-    hub.wkmb("credential", "add", "lms", "--key", "k", "--secret-stdin", stdin=SECRET + "\n")
+    hub.prepare("credential", "add", "lms", "--key", "k", "--secret-stdin", stdin=SECRET + "\n")
     copy, text = tmp_path / "copy", tmp_path / "text"
     hub.wkmb("db", "backup", str(copy))
     text.write_text("this is no backup")

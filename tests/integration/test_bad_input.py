@@ -186,8 +186,8 @@ def tool(hub_process: HubProcess) -> ToolAtHub:
     )
     hub.add_course("vendor", Course(COURSE, TITLE, f"{TOOL}/launch", requires="completed"))
     writer = ["--key", WRITER[0], "--secret", WRITER[1]]
-    hub_process.wkmb("credential", "add", "lms", *writer, "--connector", "vendor")
-    hub_process.wkmb("credential", "add", "all", "--key", EVERYTHING[0], "--secret", EVERYTHING[1], "--scope", "all")
+    hub.type("credential", "add", "lms", *writer, "--connector", "vendor")
+    hub.type("credential", "add", "all", "--key", EVERYTHING[0], "--secret", EVERYTHING[1], "--scope", "all")
     return ToolAtHub(hub, key, registration)
 
 

@@ -118,7 +118,7 @@ def campus(sandbox: SandboxAtHub, httpserver: HTTPServer) -> Campus:
     made = Campus(httpserver, hub, RSAKey.generate_key(2048, private=True, auto_kid=True), gradebook)
     addresses = ["--issuer", made.url, "--auth-url", f"{made.url}/auth", "--jwks-url", f"{made.url}/jwks"]
     addresses += ["--token-url", gradebook.token_url, "--client-id", "client-1", "--deployment", "1"]
-    sandbox.hub.process.wkmb("platform", "add", "kampus", "--internal", *addresses)
+    sandbox.hub.type("platform", "add", "kampus", "--internal", *addresses)
     sandbox.hub.import_file("identity", {"homepage_or_issuer": made.url, "name": "siti-di-kampus", "nip": NIP})
     return made
 

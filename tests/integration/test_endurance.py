@@ -124,7 +124,7 @@ class Load:
 
 
 def prepare(hub: HubProcess) -> HubProcess:
-    hub.wkmb("credential", "add", KEY, "--key", KEY, "--secret", SECRET, "--scope", "all")
+    hub.prepare("credential", "add", KEY, "--key", KEY, "--secret", SECRET, "--scope", "all")
     return hub
 
 

@@ -58,7 +58,7 @@ def register(hub: PreparedHub, platform: str) -> None:
     told = requests.get(f"{platform}/registration", timeout=30).json()
     addresses = [f"--{name}={told[name.replace('-', '_')]}" for name in ("issuer", "client-id", "auth-url", "token-url",
                                                                        "jwks-url")]  # fmt: skip
-    hub.process.wkmb("platform", "add", "kampus", "--internal", *addresses, "--deployment", *told["deployment_ids"])
+    hub.type("platform", "add", "kampus", "--internal", *addresses, "--deployment", *told["deployment_ids"])
 
 
 def test_an_employee_signs_in_once_and_then_comes_from_her_lms(

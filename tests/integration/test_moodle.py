@@ -83,8 +83,8 @@ class MoodleAtHub:
 def moodle(hub_process: HubProcess) -> MoodleAtHub:
     hub = PreparedHub(hub_process)
     hub.add_learner()
-    hub_process.wkmb("connector", "add", "moodle", "--kind", "xapi-push", "--vocabulary", "moodle")
-    hub_process.wkmb("credential", "add", "moodle", "--key", WRITER[0], "--secret", WRITER[1], "--connector", "moodle")
+    hub.type("connector", "add", "moodle", "--kind", "xapi-push", "--vocabulary", "moodle")
+    hub.type("credential", "add", "moodle", "--key", WRITER[0], "--secret", WRITER[1], "--connector", "moodle")
     for course, alias in ((COURSE, "course-PEER101"), (MARKER, "")):
         row = {"id": course, "aliases": alias, "provider": "moodle", "title_id": "Kursus", "title_en": "Course"}
         row |= {"form": "NKL04", "scope": "national", "programme_jp": "4.5", "requires": "completed"}

@@ -100,7 +100,7 @@ class _Pass(http.server.BaseHTTPRequestHandler):
 def other(new_hub: Callable[..., HubProcess]) -> HubProcess:
     """The other LRS: a hub of its own with the Moodle's statements, posted as Moodle posts them."""
     hub = new_hub()
-    hub.wkmb("credential", "add", "semua", "--key", KEY, "--secret-stdin", "--scope", "all", stdin=SECRET)
+    hub.prepare("credential", "add", "semua", "--key", KEY, "--secret-stdin", "--scope", "all", stdin=SECRET)
     hub.start("--no-worker")
     for _ in range(COPIES):
         batch = [each for path in RECORDED for each in _as_posted(path)]
@@ -136,8 +136,8 @@ def test_a_pull_that_is_killed_brings_every_statement_once(
     new_hub: Callable[..., HubProcess], other: HubProcess, slow: Slow
 ) -> None:
     hub = new_hub()
-    hub.wkmb("credential", "add", "semua", "--key", KEY, "--secret-stdin", "--scope", "all", stdin=SECRET)
-    hub.wkmb(
+    hub.prepare("credential", "add", "semua", "--key", KEY, "--secret-stdin", "--scope", "all", stdin=SECRET)
+    hub.prepare(
         "connector", "add", "asn", "--kind", "xapi-pull", "--url", slow.url, "--key", KEY, "--secret-stdin",
         "--every", "1", "--internal", stdin=SECRET,
     )  # fmt: skip

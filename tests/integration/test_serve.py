@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import orjson
+import pytest
 import requests
 
+from wkmbpeers.prepared import NIP, Course, PreparedHub
 from wkmbtest.postgresql import free_port
 from wkmbtest.processes import COMMAND, HubProcess
 
@@ -93,6 +95,28 @@ def test_a_misspelt_setting_is_refused_by_name(tmp_path: Path) -> None:
 
     assert done.returncode == 1
     assert "WKMB_TIMEZNOE is no setting of the hub. Did you mean WKMB_TIMEZONE?" in done.stderr
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+def test_what_prepares_a_hub_can_be_typed_one_command_after_the_other(new_hub: Callable[..., HubProcess]) -> None:
+    """Other tests have these commands in their own process; in one of its own, each finds everything that it needs."""
+    hub, provider = PreparedHub(new_hub(), in_processes=True), "https://vendor.contoh.example"
+    said = ("issuer", "auth-url", "token-url", "jwks-url")
+    campus = [f"--{each}=https://kampus.contoh.example/{each}" for each in said]
+
+    hub.add_learner()
+    registration = hub.add_tool(
+        "vendor", f"--login-url={provider}/login", f"--redirect-uri={provider}/launch",
+        f"--target-link-uri={provider}/launch", f"--jwks-url={provider}/jwks",
+    )  # fmt: skip
+    hub.add_course("vendor", Course(f"{provider}/risiko", "Manajemen Risiko", f"{provider}/launch"))
+    hub.type("connector", "add", "moodle", "--kind", "xapi-push")
+    hub.type("platform", "add", "kampus", *campus, "--client-id", "client-1", "--deployment", "1")
+    hub.import_file("identity", {"homepage_or_issuer": "https://kampus.contoh.example", "name": "siti", "nip": NIP})
+
+    assert registration["client_id"]
+    listed = orjson.loads(hub.type("course", "list", "--json"))
+    assert [each["id"] for each in listed] == [f"{provider}/risiko"]
 
 
 def test_the_demo_ends_in_recognized_jp_and_leaves_nothing(tmp_path: Path) -> None:

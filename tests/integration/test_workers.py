@@ -58,12 +58,12 @@ def prepare(hub: HubProcess) -> None:
         ("course", "import"): COURSES.format(home=HOME),
         ("identity", "link"): "\n".join(["homepage_or_issuer,name,nip", *accounts]),
     }
-    hub.wkmb("connector", "add", "lms", "--kind", "xapi-push")
-    hub.wkmb("credential", "add", "lms", "--key", KEY, "--secret", SECRET, "--connector", "lms")
+    hub.prepare("connector", "add", "lms", "--kind", "xapi-push")
+    hub.prepare("credential", "add", "lms", "--key", KEY, "--secret", SECRET, "--connector", "lms")
     for command, text in files.items():
         path = hub.home / f"{command[0]}.csv"
         path.write_text(text, "utf-8")
-        hub.wkmb(*command, str(path))
+        hub.prepare(*command, str(path))
 
 
 def some_batch(rng: random.Random, before: list[dict[str, Any]]) -> list[dict[str, Any]]:

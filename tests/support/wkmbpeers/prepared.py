@@ -1,4 +1,7 @@
-"""A hub with an employee, a course and a provider, made with the commands that an operator would type."""
+"""A hub with an employee, a course and a provider, made with the commands that an operator would type.
+
+They run in the test's own process; `tests/integration/test_serve.py` shows that they do in processes of their own.
+"""
 
 from __future__ import annotations
 
@@ -58,6 +61,13 @@ class PreparedHub:
     """A running hub, and what one does with it from outside."""
 
     process: HubProcess
+    in_processes: bool = False
+
+    def type(self, *arguments: str, stdin: str = "") -> str:
+        """Type a command at this hub; gives what it printed."""
+        if self.in_processes:
+            return self.process.wkmb(*arguments, stdin=stdin).stdout
+        return self.process.prepare(*arguments, stdin=stdin)
 
     @property
     def url(self) -> str:
@@ -68,15 +78,12 @@ class PreparedHub:
         learner = {"nip": NIP, "name": NAME, "email": "siti@contoh.example", "status": "PNS"}
         learner |= {"employer": "Kementerian Contoh", "unit": "Biro Contoh"}
         self.import_file("learner", learner)
-        self.process.wkmb(
-            "user", "add", "siti", "--role", "learner", "--nip", NIP, "--password-stdin", stdin=PASSWORD + "\n"
-        )
-        self.process.wkmb("credential", "add", KEY, "--key", KEY, "--secret", SECRET, "--scope", "api/read")
+        self.type("user", "add", "siti", "--role", "learner", "--nip", NIP, "--password-stdin", stdin=PASSWORD + "\n")
+        self.type("credential", "add", KEY, "--key", KEY, "--secret", SECRET, "--scope", "api/read")
 
     def add_tool(self, name: str, *options: str) -> dict[str, Any]:
         """Register a tool; gives what the other side needs."""
-        done = self.process.wkmb("tool", "add", name, "--internal", "--names", *options, "--json")
-        answer = json.loads(done.stdout)
+        answer = json.loads(self.type("tool", "add", name, "--internal", "--names", *options, "--json"))
         assert isinstance(answer, dict)
         return answer
 
@@ -92,7 +99,7 @@ class PreparedHub:
         writer.writerow(row)
         path = self.process.home / f"{what}.csv"
         path.write_text(text.getvalue(), "utf-8")
-        self.process.wkmb(what, "link" if what == "identity" else "import", str(path))
+        self.type(what, "link" if what == "identity" else "import", str(path))
 
     def sign_in(self, visitor: Visitor) -> requests.Response:
         """Sign the employee in through the form."""
@@ -107,7 +114,7 @@ class PreparedHub:
 
     def sign_in_admin(self, visitor: Visitor) -> None:
         """Make an administrator and sign her in."""
-        self.process.wkmb("user", "add", "admin", "--role", "admin", "--password-stdin", stdin=PASSWORD + "\n")
+        self.type("user", "add", "admin", "--role", "admin", "--password-stdin", stdin=PASSWORD + "\n")
         visitor.submit(visitor.get(f"{self.url}/login"), "/login", username="admin", password=PASSWORD)
 
     def invite(self, visitor: Visitor, name: str, registration_url: str) -> None:
