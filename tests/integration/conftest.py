@@ -6,13 +6,15 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
+from itertools import count
 
 import pytest
 
 from hub.demo.visitor import Visitor
 from wkmbpeers.atsandbox import TITLE, SandboxAtHub
 from wkmbpeers.prepared import Course, PreparedHub
+from wkmbtest.databases import KINDS, Databases
 from wkmbtest.postgresql import free_port
 from wkmbtest.processes import HubProcess, answers, terminate, wait_until
 
@@ -23,15 +25,31 @@ def visitor() -> Iterator[Visitor]:
         yield one
 
 
-@pytest.fixture
-def sandbox(hub_process: HubProcess, tmp_path: Path) -> Iterator[SandboxAtHub]:
-    hub = PreparedHub(hub_process)
-    home, port = tmp_path / "sandbox", free_port()
+@pytest.fixture(scope="module", params=KINDS)
+def running_hub(
+    request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[HubProcess]:
+    """A running hub with its worker for all tests of a module, which are about an employee of their own each."""
+    home = tmp_path_factory.mktemp("hub")
+    url = databases.create(request.param, home)
+    hub = HubProcess(home, url)
+    try:
+        yield hub.start()
+    finally:
+        hub.stop()
+        databases.drop(url)
+
+
+@pytest.fixture(scope="module")
+def sandbox_at_hub(running_hub: HubProcess) -> Iterator[SandboxAtHub]:
+    """The sandbox beside it, with one course in the hub's catalogue."""
+    hub = PreparedHub(running_hub)
+    home, port = running_hub.home / "sandbox", free_port()
     home.mkdir()
     url = f"http://127.0.0.1:{port}"
-    log = tmp_path / "sandbox.log"
+    log = running_hub.home / "sandbox.log"
     command = [sys.executable, "-m", "connectors.sandbox", "--port", str(port), "--home", str(home)]
-    process: subprocess.Popen[bytes] = hub_process.spawn(command, log)
+    process: subprocess.Popen[bytes] = running_hub.spawn(command, log)
     try:
         wait_until(lambda: answers(port, "/healthz"), what="the sandbox", process=process, log=log)
         hub.add_learner()
@@ -50,3 +68,20 @@ def sandbox(hub_process: HubProcess, tmp_path: Path) -> Iterator[SandboxAtHub]:
         yield SandboxAtHub(hub, url)
     finally:
         terminate(process)
+
+
+@pytest.fixture
+def sandbox(sandbox_at_hub: SandboxAtHub, number: int) -> SandboxAtHub:
+    """The two, and an employee who has not been there before."""
+    return replace(sandbox_at_hub, hub=sandbox_at_hub.hub.with_another_learner(number))
+
+
+@pytest.fixture(scope="session")
+def numbers() -> Iterator[int]:
+    return count(101)
+
+
+@pytest.fixture
+def number(numbers: Iterator[int]) -> int:
+    """A number that no other test of this process has."""
+    return next(numbers)

@@ -21,7 +21,6 @@ from gradebooktest import Gradebook
 from hub.demo.visitor import Page, Visitor
 from platformtest import CLAIM, MEMBERSHIP, SETTINGS
 from wkmbpeers.atsandbox import TITLE, SandboxAtHub
-from wkmbpeers.prepared import NIP
 
 DL = "https://purl.imsglobal.org/spec/lti-dl/claim/"
 
@@ -119,7 +118,9 @@ def campus(sandbox: SandboxAtHub, httpserver: HTTPServer) -> Campus:
     addresses = ["--issuer", made.url, "--auth-url", f"{made.url}/auth", "--jwks-url", f"{made.url}/jwks"]
     addresses += ["--token-url", gradebook.token_url, "--client-id", "client-1", "--deployment", "1"]
     sandbox.hub.type("platform", "add", "kampus", "--internal", *addresses)
-    sandbox.hub.import_file("identity", {"homepage_or_issuer": made.url, "name": "siti-di-kampus", "nip": NIP})
+    sandbox.hub.import_file(
+        "identity", {"homepage_or_issuer": made.url, "name": "siti-di-kampus", "nip": sandbox.hub.nip}
+    )
     return made
 
 

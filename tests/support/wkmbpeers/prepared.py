@@ -11,7 +11,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,9 @@ class PreparedHub:
 
     process: HubProcess
     in_processes: bool = False
+    #: The employee that it is about, and the account that she signs in with.
+    nip: str = NIP
+    username: str = "siti"
 
     def type(self, *arguments: str, stdin: str = "") -> str:
         """Type a command at this hub; gives what it printed."""
@@ -75,11 +78,21 @@ class PreparedHub:
 
     def add_learner(self) -> None:
         """An employee who can sign in, and a credential of another system that may read."""
-        learner = {"nip": NIP, "name": NAME, "email": "siti@contoh.example", "status": "PNS"}
+        self._add_employee()
+        self.type("credential", "add", KEY, "--key", KEY, "--secret", SECRET, "--scope", "api/read")
+
+    def with_another_learner(self, number: int) -> PreparedHub:
+        """The same hub and one more employee, of whom it knows nothing yet: what was done before is not about her."""
+        hub = replace(self, nip=f"{NIP[:15]}{number:03}", username=f"siti-{number}")
+        hub._add_employee()
+        return hub
+
+    def _add_employee(self) -> None:
+        learner = {"nip": self.nip, "name": NAME, "email": f"{self.username}@contoh.example", "status": "PNS"}
         learner |= {"employer": "Kementerian Contoh", "unit": "Biro Contoh"}
         self.import_file("learner", learner)
-        self.type("user", "add", "siti", "--role", "learner", "--nip", NIP, "--password-stdin", stdin=PASSWORD + "\n")
-        self.type("credential", "add", KEY, "--key", KEY, "--secret", SECRET, "--scope", "api/read")
+        account = ["--role", "learner", "--nip", self.nip, "--password-stdin"]
+        self.type("user", "add", self.username, *account, stdin=PASSWORD + "\n")
 
     def add_tool(self, name: str, *options: str) -> dict[str, Any]:
         """Register a tool; gives what the other side needs."""
@@ -103,7 +116,7 @@ class PreparedHub:
 
     def sign_in(self, visitor: Visitor) -> requests.Response:
         """Sign the employee in through the form."""
-        return visitor.submit(visitor.get(f"{self.url}/login"), "/login", username="siti", password=PASSWORD)
+        return visitor.submit(visitor.get(f"{self.url}/login"), "/login", username=self.username, password=PASSWORD)
 
     def launch(self, visitor: Visitor, title: str) -> requests.Response:
         """Find the course in the catalogue, open it and start it; gives the provider's first page."""
@@ -155,7 +168,7 @@ class PreparedHub:
 
     def jp(self, **parameters: int) -> dict[str, Any]:
         """What it is told about the employee's hours, of this year or of another ``year``."""
-        return self.ask(f"/learners/{NIP}/jp", **parameters)
+        return self.ask(f"/learners/{self.nip}/jp", **parameters)
 
     def jp_when(
         self, holds: Callable[[dict[str, Any]], bool], seconds: float = 60, **parameters: int
