@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import requests
 
-from wkmbpeers.prepared import NIP, PreparedHub
+from wkmbpeers.prepared import PreparedHub
 from wkmbtest.processes import HubProcess
 
 RECORDED = Path(__file__).parents[1] / "cases" / "moodle"
@@ -33,20 +33,24 @@ WORTHLESS = {
 }
 
 
-def recorded(name: str) -> dict[str, Any]:
-    """A statement of the recording, by the same student."""
-    statement = json.loads((RECORDED / f"{name}.json").read_text("utf-8"))
-    assert isinstance(statement, dict)
-    # The recording has two students; here all is by the one whose completion it holds.
-    statement["actor"]["account"]["name"] = "4"
-    return statement
-
-
 @dataclass(frozen=True)
 class MoodleAtHub:
     """A hub that knows a Moodle, a course of it by its idnumber, and a student by a file."""
 
     hub: PreparedHub
+    student: str
+
+    def recorded(self, name: str) -> dict[str, Any]:
+        """A statement of the recording, by the student."""
+        statement = json.loads((RECORDED / f"{name}.json").read_text("utf-8"))
+        assert isinstance(statement, dict)
+        # The recording has two students; here all is by one, who has another account in each test.
+        statement["actor"]["account"]["name"] = self.student
+        return statement
+
+    def link(self, account: str) -> None:
+        """The account is the student's."""
+        self.hub.import_file("identity", {"homepage_or_issuer": MOODLE, "name": account, "nip": self.hub.nip})
 
     def post(self, *statements: dict[str, Any]) -> list[str]:
         """Post as logstore_xapi does; gives the ids."""
@@ -68,7 +72,7 @@ class MoodleAtHub:
 
         A learner is recomputed whole: when the JP of a further course is there, all that came before was seen.
         """
-        statement = recorded(COMPLETION)
+        statement = self.recorded(COMPLETION)
         statement["object"] = {"id": MARKER, "definition": {"type": "http://adlnet.gov/expapi/activities/course"}}
         self.post(statement)
         year = self.hub.jp_when(lambda found: MARKER in {each["course"] for each in found["entries"]}, year=2026)
@@ -79,9 +83,9 @@ class MoodleAtHub:
         return self.hub.process.wkmb("audit", "explain", statement).stdout
 
 
-@pytest.fixture
-def moodle(hub_process: HubProcess) -> MoodleAtHub:
-    hub = PreparedHub(hub_process)
+@pytest.fixture(scope="module")
+def hub(running_hub: HubProcess) -> PreparedHub:
+    hub = PreparedHub(running_hub)
     hub.add_learner()
     hub.type("connector", "add", "moodle", "--kind", "xapi-push", "--vocabulary", "moodle")
     hub.type("credential", "add", "moodle", "--key", WRITER[0], "--secret", WRITER[1], "--connector", "moodle")
@@ -89,15 +93,22 @@ def moodle(hub_process: HubProcess) -> MoodleAtHub:
         row = {"id": course, "aliases": alias, "provider": "moodle", "title_id": "Kursus", "title_en": "Course"}
         row |= {"form": "NKL04", "scope": "national", "programme_jp": "4.5", "requires": "completed"}
         hub.import_file("course", row)
-    hub.import_file("identity", {"homepage_or_issuer": MOODLE, "name": "4", "nip": NIP})
-    return MoodleAtHub(hub)
+    return hub
+
+
+@pytest.fixture
+def moodle(hub: PreparedHub, number: int) -> MoodleAtHub:
+    """With a student who has done nothing yet."""
+    made = MoodleAtHub(hub.with_another_learner(number), str(number))
+    made.link(made.student)
+    return made
 
 
 def test_the_completion_of_a_course_earns_its_jp_once(moodle: MoodleAtHub) -> None:
-    [first] = moodle.post(recorded(COMPLETION))
+    [first] = moodle.post(moodle.recorded(COMPLETION))
     year = moodle.hub.jp_when(lambda found: found["recognized_jp"] > 0, year=2026)
     # An answer that got lost is a second statement: Moodle sends no ids.
-    [second] = moodle.post(recorded(COMPLETION))
+    [second] = moodle.post(moodle.recorded(COMPLETION))
 
     [entry] = moodle.entries()
 
@@ -110,7 +121,7 @@ def test_the_completion_of_a_course_earns_its_jp_once(moodle: MoodleAtHub) -> No
 
 
 def test_what_else_says_completed_earns_nothing_and_says_why(moodle: MoodleAtHub) -> None:
-    ids = dict(zip(WORTHLESS, moodle.post(*map(recorded, WORTHLESS)), strict=True))
+    ids = dict(zip(WORTHLESS, moodle.post(*map(moodle.recorded, WORTHLESS)), strict=True))
 
     assert moodle.entries() == []
 
@@ -123,11 +134,11 @@ def test_what_else_says_completed_earns_nothing_and_says_why(moodle: MoodleAtHub
 
 
 def test_a_void_takes_the_jp_back_by_a_reversal(moodle: MoodleAtHub) -> None:
-    [completion] = moodle.post(recorded(COMPLETION))
+    [completion] = moodle.post(moodle.recorded(COMPLETION))
     moodle.hub.jp_when(lambda found: found["recognized_jp"] > 0, year=2026)
 
     void = {
-        "actor": recorded(COMPLETION)["actor"],
+        "actor": moodle.recorded(COMPLETION)["actor"],
         "verb": {"id": "http://adlnet.gov/expapi/verbs/voided", "display": {"en": "voided"}},
         "object": {"objectType": "StatementRef", "id": completion},
     }
@@ -143,13 +154,14 @@ def test_a_void_takes_the_jp_back_by_a_reversal(moodle: MoodleAtHub) -> None:
 
 
 def test_an_account_that_is_linked_later_earns_from_the_first_day(moodle: MoodleAtHub) -> None:
-    statement = recorded(COMPLETION)
-    statement["actor"]["account"]["name"] = "5"
+    other = f"{moodle.student}-5"
+    statement = moodle.recorded(COMPLETION)
+    statement["actor"]["account"]["name"] = other
     [completion] = moodle.post(statement)
     unresolved = moodle.hub.process.wkmb("identity", "list", "--unresolved", "--json").stdout
-    moodle.hub.import_file("identity", {"homepage_or_issuer": MOODLE, "name": "5", "nip": NIP})
+    moodle.link(other)
 
     [entry] = moodle.hub.jp_when(lambda found: found["recognized_jp"] > 0, year=2026)["entries"]
 
-    assert '"5"' in unresolved
+    assert f'"{other}"' in unresolved
     assert entry["evidence"] == [completion]
