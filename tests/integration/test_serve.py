@@ -52,8 +52,8 @@ def test_a_server_answers_and_leaves_nothing_behind(hub_process: HubProcess) -> 
     assert workers(hub_process) == []
 
 
-def test_whatever_a_process_of_the_hub_logs_is_a_line_of_json(hub_process: HubProcess) -> None:
-    said = [orjson.loads(line) for line in hub_process.log.read_text().splitlines()]
+def test_whatever_a_process_of_the_hub_logs_is_a_line_of_json(running_hub: HubProcess) -> None:
+    said = [orjson.loads(line) for line in running_hub.log.read_text().splitlines()]
 
     assert any(line["event"].startswith("Listening at") for line in said)
 
@@ -67,12 +67,12 @@ def test_a_worker_that_dies_is_started_again(hub_process: HubProcess) -> None:
     assert until(lambda: workers(hub_process) not in ([], [first]))
 
 
-def test_a_port_that_is_taken_is_one_clear_line(hub_process: HubProcess) -> None:
-    done = hub_process.wkmb("serve", "--port", str(hub_process.port), check=False)
+def test_a_port_that_is_taken_is_one_clear_line(running_hub: HubProcess) -> None:
+    done = running_hub.wkmb("serve", "--port", str(running_hub.port), check=False)
 
     assert done.returncode == 1
     assert done.stderr.strip().splitlines() == [
-        f"Error: Port {hub_process.port} of 127.0.0.1 is taken. End what listens there, or choose another with --port."
+        f"Error: Port {running_hub.port} of 127.0.0.1 is taken. End what listens there, or choose another with --port."
     ]
 
 

@@ -4,6 +4,7 @@
 - A template is compiled once for the run; its code lies in the run's folder.
 - What an application is made of is the same for each: the API's blueprint with its document, and the code that builds
   an address, which Werkzeug compiles anew for every rule of every application. These were four fifths of `create_app`.
+- A module is compiled once, not by each of the hundreds of processes that tests start, whatever the environment says.
 - Passwords are argon2id as ever, at the least cost it has; `true_password_cost` gives back what the hub asks for.
 - SQLite does not wait for the disk here, no more than the tests' PostgreSQL does; a hub in a process of its own does.
 - An exception in a log is a plain traceback, not a picture of every variable.
@@ -12,6 +13,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sqlite3
 from collections.abc import Callable
 from typing import Any
@@ -42,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     flask.Flask.jinja_options = {"bytecode_cache": jinja2.FileSystemBytecodeCache(str(compiled))}
     api.create_blueprint = functools.cache(api.create_blueprint)
     Rule._compile_builder = _compiled_once(Rule._compile_builder)  # type: ignore[method-assign]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     cheapest = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     accounts._hasher = lambda: cheapest
     sa.event.listen(sa.pool.Pool, "checkout", _without_the_disk)
