@@ -6,6 +6,8 @@
   an address, which Werkzeug compiles anew for every rule of every application. These were four fifths of `create_app`.
 - A module is compiled once, not by each of the hundreds of processes that tests start, whatever the environment says.
 - Passwords are argon2id as ever, at the least cost it has; `true_password_cost` gives back what the hub asks for.
+- RSA keys are taken in turns from a few that were made once.
+- A worker that has settled somebody on SQLite goes on at once: nobody else wants to write.
 - SQLite does not wait for the disk here, no more than the tests' PostgreSQL does; a hub in a process of its own does.
 - An exception in a log is a plain traceback, not a picture of every variable.
 """
@@ -15,7 +17,8 @@ from __future__ import annotations
 import functools
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import cycle
 from typing import Any
 
 import argon2
@@ -24,15 +27,17 @@ import jinja2
 import pytest
 import sqlalchemy as sa
 import structlog
+from cryptography.hazmat.primitives.asymmetric import rsa
 from werkzeug.routing import Rule
 
 from hub import api
 from hub.access import accounts
-from hub.jp import policies
+from hub.jp import policies, recognition
 from mappings import shipped
 from wkmbtest.shared import SHARED
 
 _TRUE_HASHER = accounts._hasher
+_KEYS = 16
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -44,6 +49,8 @@ def pytest_configure(config: pytest.Config) -> None:
     flask.Flask.jinja_options = {"bytecode_cache": jinja2.FileSystemBytecodeCache(str(compiled))}
     api.create_blueprint = functools.cache(api.create_blueprint)
     Rule._compile_builder = _compiled_once(Rule._compile_builder)  # type: ignore[method-assign]
+    rsa.generate_private_key = _in_turns(rsa.generate_private_key)
+    recognition.sleep = lambda seconds: None
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     cheapest = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     accounts._hasher = lambda: cheapest
@@ -65,6 +72,21 @@ def _compiled_once(compile_builder: Callable[..., Any]) -> Callable[..., Any]:
         return known[key]
 
     return compiled
+
+
+def _in_turns(generate: Callable[..., rsa.RSAPrivateKey]) -> Callable[..., rsa.RSAPrivateKey]:
+    """More keys than any test needs at a time; those of one size come round again after that."""
+    made: dict[int, list[rsa.RSAPrivateKey]] = {}
+    turns: dict[int, Iterator[rsa.RSAPrivateKey]] = {}
+
+    def generated(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
+        keys = made.setdefault(key_size, [])
+        if len(keys) < _KEYS:
+            keys.append(generate(public_exponent=public_exponent, key_size=key_size))
+            return keys[-1]
+        return next(turns.setdefault(key_size, cycle(keys)))
+
+    return generated
 
 
 def _without_the_disk(connection: object, _entry: object, _proxy: object) -> None:
