@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import runpy
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,14 +25,14 @@ def catalogue(language: str) -> Catalog:
         return pofile.read_po(file, locale=language, abort_invalid=True)
 
 
-def used() -> Iterator[str]:
+@functools.cache
+def used() -> frozenset[str]:
     """Every message that the code and the templates ask for."""
     with (ROOT / "config" / "babel.cfg").open() as file:
         methods, options = parse_mapping_cfg(file)
     keywords = extract.DEFAULT_KEYWORDS | {"lazy_gettext": None, "_l": None}
     found = extract.extract_from_dir(str(ROOT / "hub"), methods, options, keywords=keywords, strip_comment_tags=True)
-    for _file, _line, message, _comments, _context in found:
-        yield message if isinstance(message, str) else message[0]
+    return frozenset(each[2] if isinstance(each[2], str) else each[2][0] for each in found)
 
 
 def texts(value: str | tuple[str, ...] | list[str]) -> list[str]:
@@ -56,7 +56,7 @@ def test_catalogues_are_as_make_translations_writes_them(language: str, tmp_path
 def test_each_message_is_translated(language: str) -> None:
     known = catalogue(language)
 
-    for identifier in sorted(set(used())):
+    for identifier in sorted(used()):
         message: Message | None = known.get(identifier)
         assert message is not None, f"{identifier!r} is not in the catalogue: make translations"
         assert all(texts(message.string)), f"{identifier!r} has no translation"
@@ -65,7 +65,7 @@ def test_each_message_is_translated(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_message_is_left_over(language: str) -> None:
-    assert {texts(message.id)[0] for message in catalogue(language) if message.id} - set(used()) == set()
+    assert {texts(message.id)[0] for message in catalogue(language) if message.id} - used() == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
