@@ -6,7 +6,7 @@
   an address, which Werkzeug compiles anew for every rule of every application. These were four fifths of `create_app`.
 - A module is compiled once, not by each of the hundreds of processes that tests start, whatever the environment says.
 - Passwords are argon2id as ever, at the least cost it has; `true_password_cost` gives back what the hub asks for.
-- RSA keys are taken in turns from a few that were made once.
+- The hub's RSA keys are taken in turns from a few that were made once; a test that makes one itself has a new one.
 - A worker that has settled somebody on SQLite goes on at once: nobody else wants to write.
 - SQLite does not wait for the disk here, no more than the tests' PostgreSQL does; a hub in a process of its own does.
 - An exception in a log is a plain traceback, not a picture of every variable.
@@ -19,6 +19,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from itertools import cycle
+from types import SimpleNamespace
 from typing import Any
 
 import argon2
@@ -33,6 +34,8 @@ from werkzeug.routing import Rule
 from hub import api
 from hub.access import accounts
 from hub.jp import policies, recognition
+from hub.lti import keys
+from hub.papers import openbadges
 from mappings import shipped
 from wkmbtest.shared import SHARED
 
@@ -49,7 +52,8 @@ def pytest_configure(config: pytest.Config) -> None:
     flask.Flask.jinja_options = {"bytecode_cache": jinja2.FileSystemBytecodeCache(str(compiled))}
     api.create_blueprint = functools.cache(api.create_blueprint)
     Rule._compile_builder = _compiled_once(Rule._compile_builder)  # type: ignore[method-assign]
-    rsa.generate_private_key = _in_turns(rsa.generate_private_key)
+    in_turns = SimpleNamespace(**vars(rsa) | {"generate_private_key": _in_turns(rsa.generate_private_key)})
+    keys.rsa = openbadges.rsa = in_turns
     recognition.sleep = lambda seconds: None
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     cheapest = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -76,15 +80,12 @@ def _compiled_once(compile_builder: Callable[..., Any]) -> Callable[..., Any]:
 
 def _in_turns(generate: Callable[..., rsa.RSAPrivateKey]) -> Callable[..., rsa.RSAPrivateKey]:
     """More keys than any test needs at a time; those of one size come round again after that."""
-    made: dict[int, list[rsa.RSAPrivateKey]] = {}
     turns: dict[int, Iterator[rsa.RSAPrivateKey]] = {}
 
     def generated(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
-        keys = made.setdefault(key_size, [])
-        if len(keys) < _KEYS:
-            keys.append(generate(public_exponent=public_exponent, key_size=key_size))
-            return keys[-1]
-        return next(turns.setdefault(key_size, cycle(keys)))
+        if key_size not in turns:
+            turns[key_size] = cycle(generate(public_exponent, key_size) for _ in range(_KEYS))
+        return next(turns[key_size])
 
     return generated
 
