@@ -7,6 +7,7 @@ seconds. That two *processes* never run one connector together is the lease's bu
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from datetime import UTC
 
@@ -34,6 +35,8 @@ class Polling:
         self._list_due = list_due
         self._run_one = run_one
         self._running: set[int] = set()
+        self._adding = threading.Lock()
+        self._is_stopping = False
         self._scheduler = BackgroundScheduler(
             jobstores={"default": MemoryJobStore()},
             # The look-out has a thread of its own, so that slow systems cannot keep it from looking.
@@ -50,13 +53,21 @@ class Polling:
 
     def stop(self) -> None:
         """Start nothing more, and wait for what is running."""
+        # While APScheduler shuts down it waits for jobs, and holds a lock that a job needs to add another. Its own
+        # thread fails at a job that it cannot remove any more. Both have to be over before.
+        with self._adding:
+            self._is_stopping = True
+        self._scheduler.pause()
+        self._scheduler.remove_all_jobs()
         self._scheduler.shutdown(wait=True)
 
     def _look(self) -> None:
-        for connector in self._list_due():
-            if connector not in self._running:
-                self._running.add(connector)
-                self._scheduler.add_job(self._run, args=(connector,), id=f"connector:{connector}")
+        due = self._list_due()
+        with self._adding:
+            for connector in () if self._is_stopping else due:
+                if connector not in self._running:
+                    self._running.add(connector)
+                    self._scheduler.add_job(self._run, args=(connector,), id=f"connector:{connector}")
 
     def _run(self, connector: int) -> None:
         try:

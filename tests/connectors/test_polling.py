@@ -102,3 +102,36 @@ def test_stopping_waits_for_what_is_running() -> None:
     polling.stop()
 
     assert runs.at_once[1] == 0
+
+
+def test_stopping_while_it_looks_for_what_is_due_comes_to_an_end() -> None:
+    looks, goes_on = threading.Event(), threading.Event()
+
+    def list_due() -> list[int]:
+        looks.set()
+        assert goes_on.wait(60)
+        return [1]
+
+    runs = Runs([])
+    polling = Polling(list_due, runs.run_one, interval=60)
+    polling.start()
+    assert looks.wait(60)
+    stopping = threading.Thread(target=polling.stop, daemon=True)
+    stopping.start()
+    stopping.join(0.5)
+
+    goes_on.set()
+    stopping.join(30)
+
+    assert not stopping.is_alive()
+    assert runs.count[1] == 0
+
+
+def test_stopping_while_runs_are_handed_out_breaks_nothing() -> None:
+    # What would break is APScheduler's thread, which pytest tells of.
+    for _ in range(20):
+        runs = Runs([*range(50)])
+        polling = Polling(runs.list_due, runs.run_one, interval=60)
+        polling.start()
+        assert runs.wait_for(lambda runs=runs: bool(runs.count))  # type: ignore[misc]
+        polling.stop()
