@@ -8,13 +8,14 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import cast
+from typing import Any, cast
 
 import flask
 
 from connectors.http import GuardedSession
 from hub.access.crypto import Keyring
 from hub.access.known_accounts import KnownAccounts
+from hub.access.known_callers import KnownCallers
 from hub.jp.policies import Policies
 from hub.learning.catalogue import Courses
 from hub.operations.tracing import Silent, Tracing, start
@@ -48,6 +49,7 @@ class Hub:
     policies: Policies
     directory: Directory
     accounts: KnownAccounts
+    callers: KnownCallers[Any]
     trace: Tracing = field(default_factory=Silent)
 
     @property
@@ -90,6 +92,7 @@ def open_hub(
         policies=Policies(),
         directory=Directory(),
         accounts=KnownAccounts(),
+        callers=KnownCallers(),
         trace=start(settings, db) if traced else Silent(),
     )
 

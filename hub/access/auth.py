@@ -12,6 +12,7 @@ import binascii
 import functools
 import hmac
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -54,9 +55,19 @@ _HOW = "Send Authorization: Basic with base64 of key:secret, or the token of a l
 
 def authenticate(hub: Hub, authorization: str | None) -> Caller:
     """Whose request this is. Raises `Unauthorized`, or `TooManyRequests` where the credential sets a rate."""
+    now = hub.clock()
+    known: Caller | None = hub.callers.find(authorization or "", now)
+    if known is not None:
+        return known
     name, secret = _parse(authorization)
     launch = _launch_id(name)
-    return _credential(hub, name, secret) if launch is None else _launch(hub, launch, secret)
+    if launch is not None:
+        return _launch(hub, launch, secret)
+    row = _credential(hub, name, secret, now)
+    caller = _caller(hub.base_url, row.id, row.name, row.scopes, row.connector)
+    if row.per_minute is None:  # Else each request has to be counted.
+        hub.callers.remember(authorization or "", now, caller)
+    return caller
 
 
 def require_scope(hub: Hub, authorization: str | None, scope: str) -> Caller:
@@ -94,8 +105,8 @@ def _launch_id(name: str) -> UUID | None:
     return None
 
 
-def _credential(hub: Hub, key: str, secret: str) -> Caller:
-    now = hub.clock()
+def _credential(hub: Hub, key: str, secret: str, now: datetime) -> Any:
+    """The row of the credential, which is good."""
     row = hub.db.first(_CREDENTIAL, given=key)
     if row is None or row.disabled or not _is_secret(hub, row, secret):
         raise Unauthorized("Unknown key or wrong secret.")
@@ -103,7 +114,7 @@ def _credential(hub: Hub, key: str, secret: str) -> Caller:
         raise Unauthorized(f"This credential expired on {row.expires:%Y-%m-%d}. Ask an administrator for a new one.")
     if row.per_minute is not None and not limits.allow(hub, "credential", str(row.id), most=row.per_minute, seconds=60):
         raise TooManyRequests(f"This credential may make {row.per_minute} requests a minute.", retry_after=60)
-    return _caller(hub.base_url, row.id, row.name, row.scopes, row.connector)
+    return row
 
 
 @functools.lru_cache(maxsize=1000)

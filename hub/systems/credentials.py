@@ -137,6 +137,7 @@ def rotate(
         raise door.wrong("same_secret", f"This is the secret that {name} has already.", "Give another one.")
     values = {"secret": digest, "previous_secret": known.secret, "previous_until": hub.clock() + overlap}
     conn.execute(sa.update(credentials).where(credentials.c.id == known.id).values(values))
+    hub.callers.forget()
     registry.record(conn, hub, by, "credential.rotate", name, overlap_hours=overlap.total_seconds() / 3600)
     return _credential(known)
 
@@ -146,6 +147,7 @@ def set_disabled(conn: sa.Connection, hub: Hub, name: str, *, disabled: bool, by
     named = _named(conn, name)
     update = sa.update(credentials).where(credentials.c.id == named.id).values(disabled=disabled)
     row = conn.execute(update.returning(*credentials.c)).one()
+    hub.callers.forget()
     registry.record(conn, hub, by, "credential.disable" if disabled else "credential.enable", name)
     return _credential(row)
 

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 
 from hub.access.crypto import Keyring
 from hub.access.known_accounts import KnownAccounts
+from hub.access.known_callers import KnownCallers
 from hub.jp import ledger, recognition, replays
 from hub.jp.policies import Policies
 from hub.learning.catalogue import Courses, import_courses
@@ -126,6 +127,7 @@ class World:
             policies=Policies(),
             directory=Directory(),
             accounts=KnownAccounts(),
+            callers=KnownCallers(),
         )
 
     def offer(self, *courses: Course) -> None:

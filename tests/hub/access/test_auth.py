@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import timedelta
 
 import orjson
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 
 from hub.access import auth
+from hub.access.known_callers import KnownCallers
 from hub.application import create_app
 from hub.errors import Refused
 from hub.runtime import Hub
@@ -106,13 +108,61 @@ def test_a_rotation_leaves_time_to_change_over(hub: Hub, clock: Clock) -> None:
         auth.authenticate(hub, header("sistem"))
 
 
-def test_a_disabled_credential_opens_nothing(hub: Hub) -> None:
-    add(hub)
+def disable(hub: Hub) -> None:
     with hub.db.write() as conn:
         credentials.set_disabled(conn, hub, "sistem", disabled=True, by="test")
 
+
+def test_a_disabled_credential_opens_nothing(hub: Hub) -> None:
+    add(hub)
+    auth.authenticate(hub, header("sistem"))
+    disable(hub)
+
     with pytest.raises(Unauthorized):
         auth.authenticate(hub, header("sistem"))
+
+
+def test_a_credential_that_another_process_disables_opens_nothing_some_milliseconds_later(
+    hub: Hub, clock: Clock
+) -> None:
+    add(hub)
+    auth.authenticate(hub, header("sistem"))
+    disable(replace(hub, callers=KnownCallers()))
+
+    clock.advance(milliseconds=20)
+
+    with pytest.raises(Unauthorized):
+        auth.authenticate(hub, header("sistem"))
+
+
+def test_whoever_was_let_in_just_now_is_not_asked_for_again(hub: Hub, clock: Clock) -> None:
+    add(hub)
+    asked: list[str] = []
+    sa.event.listen(hub.db._reader, "before_cursor_execute", lambda *said: asked.append(said[2]))
+
+    for _ in range(10):
+        auth.authenticate(hub, header("sistem"))
+        clock.advance(milliseconds=4)
+
+    assert len(asked) == 2
+
+
+def test_being_let_in_lets_no_other_secret_in(hub: Hub) -> None:
+    add(hub)
+    auth.authenticate(hub, header("sistem"))
+
+    with pytest.raises(Unauthorized):
+        auth.authenticate(hub, header("sistem", "another secret, also long"))
+
+
+def test_so_many_are_remembered_and_no_more(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub.access.known_callers._MOST", 3)
+    add(hub)
+
+    for padding in range(8):
+        auth.authenticate(hub, f"Basic {' ' * padding}{header('sistem').partition(' ')[2]}")
+
+    assert len(hub.callers._known) <= 3
 
 
 def test_a_rate_holds_where_the_credential_sets_one(hub: Hub, clock: Clock) -> None:
