@@ -14,8 +14,9 @@ Caller = TypeVar("Caller")
 #: How long who was let in is let in again without asking the database.
 STANDS = timedelta(milliseconds=20)
 
-#: With more than these they are forgotten, and read again as they come.
-_MOST = 1000
+#: With more than these they are forgotten, and read again as they come. A longer header (it may be filled up with
+#: spaces) is not kept at all.
+_MOST, _LONGEST = 1000, 1024
 
 
 class KnownCallers(Generic[Caller]):
@@ -31,6 +32,8 @@ class KnownCallers(Generic[Caller]):
 
     def remember(self, authorization: str, asked: datetime, caller: Caller) -> None:
         """She was let in; ``asked`` is before the database was."""
+        if len(authorization) > _LONGEST:
+            return
         if len(self._known) >= _MOST:
             self._known = {}
         self._known[authorization] = asked, caller
