@@ -202,30 +202,63 @@ def test_statements_that_are_wrong_are_refused_and_not_stored(tool: ToolAtHub) -
     twice = problem(tool.post(b'{"id": 1, "id": 2}'), 400)
     # One wrong statement takes the good one beside it back.
     one_of_two = problem(tool.post([COMPLETED, invalid]), 400)
-    cut_off = cut_off_post(tool, b"[" + json.dumps(COMPLETED).encode() + b"]")
+    body = b"[" + json.dumps(COMPLETED).encode() + b"]"
+    shorter = cut_off(begin_post(tool, body, len(body) + 9))
 
     assert "key" in unknown["detail"].lower()
     assert "0.9" in version["detail"]
     assert "JSON" in malformed["detail"]
     assert "id" in twice["detail"]
     assert [each["path"] for each in one_of_two["problems"]] == ["statements[1].verb.id"]
-    assert "400" in cut_off
+    assert "400" in shorter
     assert tool.statements() == []
     assert tool.hub.jp()["entries"] == []
 
 
-def cut_off_post(tool: ToolAtHub, body: bytes) -> str:
-    """The status line of an answer to a body that ends before its Content-Length."""
+def begin_post(tool: ToolAtHub, body: bytes, length: int) -> socket.socket:
+    """A connection on which so much of a body of this length was sent."""
     parts = urlsplit(tool.hub.url)
     authorization = b64encode(":".join(WRITER).encode()).decode()
     head = (
         f"POST /xapi/statements HTTP/1.1\r\nHost: {parts.netloc}\r\nAuthorization: Basic {authorization}\r\n"
-        f"X-Experience-API-Version: 1.0.3\r\nContent-Type: application/json\r\nContent-Length: {len(body) + 9}\r\n\r\n"
+        f"X-Experience-API-Version: 1.0.3\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
     )
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30) as connection:
-        connection.sendall(head.encode() + body)
-        connection.shutdown(socket.SHUT_WR)
+    connection = socket.create_connection((parts.hostname or "", parts.port or 0), timeout=30)
+    connection.sendall(head.encode() + body)
+    return connection
+
+
+def status_of(connection: socket.socket) -> str:
+    """The status line of the answer."""
+    with connection:
         return connection.recv(4096).decode("latin-1").partition("\r\n")[0]
+
+
+def cut_off(connection: socket.socket) -> str:
+    """The same, when nothing more is sent."""
+    connection.shutdown(socket.SHUT_WR)
+    return status_of(connection)
+
+
+def test_bodies_that_come_slowly_keep_nobody_waiting_and_are_taken_whole_or_not_at_all(tool: ToolAtHub) -> None:
+    bodies = [json.dumps(COMPLETED | {"id": str(uuid.uuid4())}).encode() for _ in range(16)]
+    slow = [begin_post(tool, body[:40], len(body)) for body in bodies]
+
+    at_once = tool.post(COMPLETED)
+    for place in range(40, 44):
+        for connection, body in zip(slow, bodies, strict=True):
+            connection.sendall(body[place : place + 1])
+        time.sleep(0.05)
+    for connection, body in zip(slow[:8], bodies[:8], strict=True):
+        connection.sendall(body[44:])
+    whole = [status_of(connection) for connection in slow[:8]]
+    broken = [cut_off(connection) for connection in slow[8:]]
+
+    assert at_once.status_code == 200
+    assert {line.split()[1] for line in whole} == {"200"}
+    assert {line.split()[1] for line in broken} == {"400"}
+    stored = {each["id"] for each in tool.statements()}
+    assert stored == {json.loads(body)["id"] for body in bodies[:8]} | {*at_once.json()}
 
 
 def test_the_api_refuses_in_one_form(tool: ToolAtHub) -> None:
