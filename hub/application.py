@@ -61,7 +61,8 @@ def _end_request(metrics: Metrics, response: flask.Response) -> flask.Response:
     for what, outcome in outcomes.noted():
         metrics.outcome(what, outcome)
     metrics.request(flask.request.endpoint, flask.request.method, response.status_code, seconds)
-    # A body that is there whole goes to the server as it is: of anything else that asks for a next piece, and a last.
+    # A body that is there whole goes to granian as its list, which it sends at once; anything else it takes piece by
+    # piece, and asks whether there is another.
     response.direct_passthrough |= response.is_sequence
     return response
 

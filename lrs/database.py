@@ -178,7 +178,7 @@ class Database:
     @property
     def engines(self) -> tuple[Engine, ...]:
         """Every engine, for who watches what is asked."""
-        return tuple(dict.fromkeys((self._writer, self._reader, self._sender)))
+        return tuple(dict.fromkeys((self._writer, self._reader, self._sender, self._asker)))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -313,7 +313,7 @@ class Database:
             self._loose.pop().close()
         for kept in (self._singles, self._snapshots, self._writers, self._senders, self._askers):
             kept.close()
-        for engine in (self._writer, self._reader, self._sender, self._asker):
+        for engine in self.engines:
             engine.dispose()
 
 

@@ -63,9 +63,9 @@ def shorten(text: bytes, statement_id: UUID) -> bytes:
     return text.replace(str(statement_id).encode(), _ID)
 
 
-def restore(text: bytes, statement_id: UUID, seq: int) -> bytes:
-    """The accepted text. One that was stored whole stays as it is."""
-    return text.replace(STORED, stored_text(seq)).replace(_ID, str(statement_id).encode())
+def restore(text: bytes, written_id: bytes, seq: int) -> bytes:
+    """The accepted text, with the id as it is written there. One that was stored whole stays as it is."""
+    return text.replace(STORED, stored_text(seq)).replace(_ID, written_id)
 
 
 def encode(conn: sa.Connection, payload: bytes) -> tuple[int, bytes]:
@@ -92,7 +92,7 @@ def reader(conn: sa.Connection) -> Callable[[Any], bytes]:
 def restorer(conn: sa.Connection) -> Callable[[int, bytes, UUID, int], bytes]:
     """The same from codec, payload, id and number, for who reads thousands."""
     decode = _decoder(conn)
-    return lambda codec, payload, id, seq: restore(decode(codec, payload), id, seq)
+    return lambda codec, payload, id, seq: restore(decode(codec, payload), str(id).encode(), seq)
 
 
 def texts(conn: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
@@ -100,10 +100,7 @@ def texts(conn: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
     ids, numbers, codecs, payloads = zip(*rows, strict=True) if rows else ((), (), (), ())
     decoded = map(_decoder(conn), codecs, payloads)
     written = map(b"-".join, _GROUPS.iter_unpack(b"".join(ids).hex().encode()))
-    return [
-        text.replace(STORED, stored_text(seq)).replace(_ID, id)
-        for text, seq, id in zip(decoded, numbers, written, strict=True)
-    ]
+    return [*map(restore, decoded, written, numbers)]
 
 
 def _decoder(conn: sa.Connection) -> Callable[[int, bytes], bytes]:

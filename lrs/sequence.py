@@ -49,8 +49,8 @@ _LAST_MS = (1 << 63 - _MS_SHIFT) - 1
 #: moved on.
 LEASE = timedelta(seconds=60)
 
-#: While one write follows another, the published floor follows them every so many seconds; then it is cleared. As long
-#: a horizon stands that was found.
+#: While one write follows another, the published floor follows them every so many seconds; then it is cleared. A
+#: horizon that was found is given to readers for as long.
 _STANDS = 0.02
 
 

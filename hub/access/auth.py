@@ -55,18 +55,18 @@ _HOW = "Send Authorization: Basic with base64 of key:secret, or the token of a l
 
 def authenticate(hub: Hub, authorization: str | None) -> Caller:
     """Whose request this is. Raises `Unauthorized`, or `TooManyRequests` where the credential sets a rate."""
-    now = hub.clock()
-    known: Caller | None = hub.callers.find(authorization or "", now)
+    given, now = authorization or "", hub.clock()
+    known: Caller | None = hub.callers.find(given, now)
     if known is not None:
         return known
-    name, secret = _parse(authorization)
+    name, secret = _parse(given)
     launch = _launch_id(name)
     if launch is not None:
         return _launch(hub, launch, secret)
     row = _credential(hub, name, secret, now)
     caller = _caller(hub.base_url, row.id, row.name, row.scopes, row.connector)
     if row.per_minute is None:  # Else each request has to be counted.
-        hub.callers.remember(authorization or "", now, caller)
+        hub.callers.remember(given, now, caller)
     return caller
 
 
@@ -82,8 +82,8 @@ def require_scope(hub: Hub, authorization: str | None, scope: str) -> Caller:
     return caller
 
 
-def _parse(authorization: str | None) -> tuple[str, str]:
-    scheme, _, token = (authorization or "").partition(" ")
+def _parse(authorization: str) -> tuple[str, str]:
+    scheme, _, token = authorization.partition(" ")
     if scheme.lower() not in {"basic", "bearer"}:
         raise Unauthorized(f"Authorization is missing or of another scheme. {_HOW}")
     try:

@@ -1,7 +1,6 @@
 """Who was let in a moment ago, in the memory of one process: an LMS sends its statements one after the other.
 
-Each is asked for again after some milliseconds, so that whoever is let in no more is out soon in every process, and at
-once in the one that decided it.
+Each is asked for again after some milliseconds, so that whoever is let in no more is out by then in every process.
 """
 
 from __future__ import annotations
@@ -39,5 +38,5 @@ class KnownCallers(Generic[Caller]):
         self._known[authorization] = asked, caller
 
     def forget(self) -> None:
-        """Ask for everybody again: who may come in has changed."""
+        """Ask for everybody again: this process has just decided anew who may come in."""
         self._known = {}
