@@ -129,6 +129,8 @@ def people_detail(status: int, detail: str, code: str) -> str:
         return str(_("The address is wrong, or what was here has moved. Start again from the home page."))
     if status == 403 and code == "forbidden":
         return str(_("Your account has no right to it. Ask an administrator if you need it."))
+    if status == 408:
+        return str(_("What you sent has not arrived in full. Check your connection, then send it again."))
     if status == 429 and code == "too_many_requests":
         return str(_("Wait a minute, then try again."))
     if status >= 500:

@@ -8,21 +8,24 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import flask
 import structlog
 from granian import Granian
 from granian.constants import Interfaces
+from granian.server import mp
 
 from hub.application import create_app
 from hub.operations import logs
 from hub.operations.metrics import Metrics
 from hub.runtime import open_hub
 from hub.settings import read, shared_metrics
+from hub.slow_bodies import Watch
 
 log = structlog.get_logger()
 
-#: The server has no time limit on a body that arrives slowly, so one slow client may cost one of these threads.
+#: A body that arrives slowly costs one of these meanwhile, and the server has no time limit on it: `hub.slow_bodies`.
 THREADS = 32
 
 #: What the server itself says, an answer that broke off among it, goes the way of all logs (`hub.operations.logs`).
@@ -32,7 +35,22 @@ _LOGS = {"loggers": {"_granian": {"handlers": [], "propagate": True}}}
 def application() -> flask.Flask:
     """The application of one server process, on the environment's settings; granian calls it in each."""
     logs.configure()
-    return create_app(open_hub(read(), pool_size=THREADS, traced=True), Metrics(shared_metrics()))
+    settings = read()
+    _limit_bodies(settings.body_seconds)
+    return create_app(open_hub(settings, pool_size=THREADS, traced=True), Metrics(shared_metrics()))
+
+
+def _limit_bodies(seconds: float) -> None:
+    """Have each body of this process come within a time.
+
+    What answers a request from elsewhere is granian's protocol, which an application is not given: it is met where
+    granian wraps the application. A version of it that has this name no more does not start.
+    """
+    watch = Watch(seconds)
+    watch.start()
+    server: Any = mp
+    wrap = server._wsgi_call_wrap
+    server._wsgi_call_wrap = lambda *given: watch.over(wrap(*given))
 
 
 def serve(host: str, port: int, processes: int, *, with_worker: bool) -> None:

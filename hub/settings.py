@@ -48,6 +48,7 @@ class Settings:
     timezone: ZoneInfo
     xapi_default_version: str = VERSIONS[-1]
     max_body_bytes: int = 32 * 1024 * 1024
+    body_seconds: int = 20
     traces: bool = False
     key_rotation_days: int = 90
 
@@ -71,6 +72,7 @@ def read(environment: Mapping[str, str] | None = None) -> Settings:
         timezone=_timezone(given.text("timezone", "Asia/Jakarta")),
         xapi_default_version=_choice("WKMB_XAPI_DEFAULT_VERSION", given.text("xapi_default_version", VERSIONS[-1])),
         max_body_bytes=_size("WKMB_MAX_BODY_BYTES", given.text("max_body_bytes", str(32 * 1024 * 1024))),
+        body_seconds=_seconds("WKMB_BODY_SECONDS", given.text("body_seconds", "20")),
         traces=_switch("WKMB_TRACES", given.text("traces", "off")),
         key_rotation_days=_days("WKMB_KEY_ROTATION_DAYS", given.text("key_rotation_days", "90")),
     )
@@ -214,6 +216,12 @@ def _switch(name: str, text: str) -> bool:
 def _size(name: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1024 <= int(text) <= 2**31:
         raise SettingsError(f"{name}: {text} is no size. Use a number of bytes, at least 1024.")
+    return int(text)
+
+
+def _seconds(name: str, text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 3600:
+        raise SettingsError(f"{name}: {text} is no number of seconds. Use 1 to 3600.")
     return int(text)
 
 

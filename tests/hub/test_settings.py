@@ -55,6 +55,7 @@ def test_commands_beside_a_server_use_its_address(tmp_path: Path) -> None:
         ("WKMB_SECRET_KEY_FILE", "/nowhere/at/all", "cannot be read"),
         ("WKMB_XAPI_DEFAULT_VERSION", "3.0.0", "not one of"),
         ("WKMB_MAX_BODY_BYTES", "big", "no size"),
+        ("WKMB_BODY_SECONDS", "0", "no number of seconds"),
         ("WKMB_TRACES", "yes", "neither on nor off"),
         ("WKMB_KEY_ROTATION_DAYS", "6", "no number of days"),
     ],

@@ -29,10 +29,13 @@ def visitor() -> Iterator[Visitor]:
 def running_hub(
     request: pytest.FixtureRequest, databases: Databases, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HubProcess]:
-    """A running hub with its worker for all tests of a module, which are about an employee of their own each."""
+    """A running hub with its worker for all tests of a module, which are about an employee of their own each.
+
+    The module may have SETTINGS for its environment.
+    """
     home = tmp_path_factory.mktemp("hub")
     url = databases.create(request.param, home)
-    hub = HubProcess(home, url)
+    hub = HubProcess(home, url, extra=getattr(request.module, "SETTINGS", {}))
     try:
         yield hub.start()
     finally:
