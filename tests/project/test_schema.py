@@ -127,6 +127,18 @@ def test_a_statement_that_a_cluster_takes_passes(statement: sa.Executable) -> No
     check(statement)
 
 
+def test_what_is_executed_is_looked_at_each_time() -> None:
+    engine = sa.create_engine("sqlite://")
+    with engine.begin() as conn:
+        things.metadata.create_all(conn)
+        conn.execute(sa.insert(things).values(bucket=1, id=1, at="then"))
+        for _ in range(2):
+            with pytest.raises(ClusterRule, match="UPDATE things"):
+                conn.execute(REFUSED["function in UPDATE"])
+
+        assert conn.execute(sa.select(things.c.at)).scalar() == "then"
+
+
 def modules() -> Iterator[ModuleType]:
     """Every module of the packages that ask the database."""
     for package in (hub, lrs):
@@ -136,7 +148,7 @@ def modules() -> Iterator[ModuleType]:
 
 
 def test_statements_that_are_compiled_once_run_on_a_cluster_too() -> None:
-    """They go to the driver past SQLAlchemy, where `wkmbtest.clusterrules` does not see them."""
+    """All of them, also those that no test executes."""
     found = [each for module in modules() for each in vars(module).values() if isinstance(each, Precompiled)]
 
     assert found

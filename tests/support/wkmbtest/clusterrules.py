@@ -1,17 +1,20 @@
 """What a statement of SQL may not do if it is to run on one machine and on a cluster alike.
 
-Every statement that any test executes is looked at, whichever engine it goes through: a rule that only the
+Every statement that any test executes is looked at, whichever way it takes to the driver: a rule that only the
 schema's test knew would be broken by the first query written after it.
 """
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.sql import dml, elements, functions, operators, selectable, visitors
+from sqlalchemy.sql.compiler import SQLCompiler
 
 #: Kinds of table that are not spread over a cluster: small ones that every node has a copy of.
 REFERENCE = "reference"
@@ -80,6 +83,22 @@ def _check_locking(statement: selectable.Select[Any]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    @sa.event.listens_for(sa.Engine, "before_execute")
-    def before_execute(_conn: Any, statement: Any, *_others: Any) -> None:
-        check(statement)
+    """Have each form of a statement looked at where it is compiled: once, as the engines keep what they have compiled.
+
+    What is wrong is not kept, so it is refused each time.
+    """
+    compile_statement = SQLCompiler.__init__
+    refusing = threading.local()
+
+    @functools.wraps(compile_statement)
+    def checked(compiler: SQLCompiler, dialect: Any, statement: Any, *given: Any, **options: Any) -> None:
+        # The message of a refusal tells the statement, which is compiled for it.
+        if not getattr(refusing, "now", False):
+            refusing.now = True
+            try:
+                check(statement)
+            finally:
+                refusing.now = False
+        compile_statement(compiler, dialect, statement, *given, **options)
+
+    SQLCompiler.__init__ = checked  # type: ignore[method-assign]
