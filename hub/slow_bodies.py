@@ -81,7 +81,7 @@ class Watch:
     def _look(self) -> None:
         while not self._stopped.wait(min(1.0, self._seconds / 4)):
             now = time.monotonic()
-            for body, until in list(self._waiting.items()):
+            for body, until in self._waiting.copy().items():
                 if until <= now and self._waiting.pop(body, None) is not None:
                     self._refuse(body)
 

@@ -31,11 +31,11 @@ def running_hub(
 ) -> Iterator[HubProcess]:
     """A running hub with its worker for all tests of a module, which are about an employee of their own each.
 
-    The module may have SETTINGS for its environment.
+    The module may have HUB_SETTINGS for its environment.
     """
     home = tmp_path_factory.mktemp("hub")
     url = databases.create(request.param, home)
-    hub = HubProcess(home, url, extra=getattr(request.module, "SETTINGS", {}))
+    hub = HubProcess(home, url, extra=getattr(request.module, "HUB_SETTINGS", {}))
     try:
         yield hub.start()
     finally:

@@ -15,7 +15,7 @@ import requests
 from wkmbtest.processes import HubProcess
 
 #: Of the hub in `running_hub`.
-SETTINGS = {"WKMB_BODY_SECONDS": "1"}
+HUB_SETTINGS = {"WKMB_BODY_SECONDS": "1"}
 KEY, SECRET = "lms-penulis", "rahasia-lms-penulis-0123"
 STATEMENT = {
     "actor": {"account": {"homePage": "https://lms.contoh.example", "name": "4"}},
