@@ -11,10 +11,12 @@ What a connection has loaded is kept beside it (``conn.info``): one thread at a 
 
 from __future__ import annotations
 
+import itertools
+import operator
 import re
 import secrets
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -63,11 +65,6 @@ def shorten(text: bytes, statement_id: UUID) -> bytes:
     return text.replace(str(statement_id).encode(), _ID)
 
 
-def restore(text: bytes, written_id: bytes, seq: int) -> bytes:
-    """The accepted text, with the id as it is written there. One that was stored whole stays as it is."""
-    return text.replace(STORED, stored_text(seq)).replace(_ID, written_id)
-
-
 def encode(conn: sa.Connection, payload: bytes) -> tuple[int, bytes]:
     """The codec and the bytes to store."""
     loaded = _loaded(conn)
@@ -80,41 +77,38 @@ def encode(conn: sa.Connection, payload: bytes) -> tuple[int, bytes]:
 
 def decode(conn: sa.Connection, codec: int, stored: bytes) -> bytes:
     """What was encoded."""
-    return _decoder(conn)(codec, stored)
+    return _decoded(conn, codec, [stored])[0]
 
 
-def reader(conn: sa.Connection) -> Callable[[Any], bytes]:
-    """What gives the accepted bytes of a row of `lrs.tables.statements`."""
-    read = restorer(conn)
-    return lambda row: read(row.codec, row.payload, row.id, row.seq)
-
-
-def restorer(conn: sa.Connection) -> Callable[[int, bytes, UUID, int], bytes]:
-    """The same from codec, payload, id and number, for who reads thousands."""
-    decode = _decoder(conn)
-    return lambda codec, payload, id, seq: restore(decode(codec, payload), str(id).encode(), seq)
+def text(conn: sa.Connection, row: Any) -> bytes:
+    """The accepted bytes of a row of `lrs.tables.statements`."""
+    return texts(conn, [(row.id.bytes, row.seq, row.codec, row.payload)])[0]
 
 
 def texts(conn: sa.Connection, rows: Sequence[tuple[Any, ...]]) -> list[bytes]:
-    """The accepted bytes of rows of id (16 bytes), number, codec and payload: what a page is made of."""
-    ids, numbers, codecs, payloads = zip(*rows, strict=True) if rows else ((), (), (), ())
-    decoded = map(_decoder(conn), codecs, payloads)
-    written = map(b"-".join, _GROUPS.iter_unpack(b"".join(ids).hex().encode()))
-    return [*map(restore, decoded, written, numbers)]
+    """The same for rows of id (16 bytes), number, codec and payload. One that was stored whole stays as it is."""
+    written = map(b"-".join, _GROUPS.iter_unpack(b"".join([row[0] for row in rows]).hex().encode()))
+    decoded = [
+        text
+        for codec, together in itertools.groupby(rows, operator.itemgetter(2))
+        for text in _decoded(conn, codec, [row[3] for row in together])
+    ]
+    return [
+        text.replace(STORED, stored_text(row[1])).replace(_ID, id)
+        for text, row, id in zip(decoded, rows, written, strict=True)
+    ]
 
 
-def _decoder(conn: sa.Connection) -> Callable[[int, bytes], bytes]:
+def _decoded(conn: sa.Connection, codec: int, stored: Sequence[bytes]) -> list[bytes]:
+    """What was encoded, of rows of one codec."""
+    if codec == PLAIN:
+        return [*map(bytes, stored)]
     decompressors = _loaded(conn).decompressors
-
-    def decode(codec: int, stored: bytes) -> bytes:
-        if codec == PLAIN:
-            return bytes(stored)
-        if codec not in decompressors:
-            decompressors[codec] = zstandard.ZstdDecompressor(dict_data=_dictionary(conn, codec))
-        # Each frame was written here and tells its length, for which there is then room: no bound is needed.
-        return decompressors[codec].decompress(stored if stored[:4] == _MAGIC else _MAGIC + stored)
-
-    return decode
+    if codec not in decompressors:
+        decompressors[codec] = zstandard.ZstdDecompressor(dict_data=_dictionary(conn, codec))
+    # Each frame was written here and tells its length, for which there is then room: no bound is needed.
+    decompress = decompressors[codec].decompress
+    return [decompress(each if each[:4] == _MAGIC else _MAGIC + each) for each in stored]
 
 
 def learn(conn: sa.Connection, *, least: int = 2000) -> int | None:

@@ -42,8 +42,8 @@ _BY_ID = Precompiled(
     .where(statement_ids.c.id == sa.bindparam("wanted"))
 )
 
-#: So many actors are asked for at once.
-_TOGETHER = 500
+#: So many actors are asked for at once, and so many of their statements are kept unpacked.
+_TOGETHER, _READ_AT_ONCE = 500, 100
 
 
 class Stored(NamedTuple):
@@ -110,7 +110,7 @@ def get(conn: sa.Connection, statement_id: UUID) -> Stored | None:
     row = _BY_ID.first(conn, wanted=statement_id)
     if row is None:
         return None
-    text = payloads.reader(conn)(row)
+    text = payloads.text(conn, row)
     return Stored(row.id, row.actor_key, row.seq, text, row.owner, row.origin, row.voided_by)
 
 
@@ -187,11 +187,12 @@ def of_actors(
         if limit is not None
         else [keys[n : n + _TOGETHER] for n in range(0, len(keys), _TOGETHER)]
     )
-    read = payloads.restorer(conn)
     for part in parts:
         rows = conn.execute(query.where(among(conn, at.actor_key, part)).limit(limit)).all()
-        for id, actor_key, seq, codec, payload, owner, origin, voided_by in rows:
-            yield Stored(id, actor_key, seq, read(codec, payload, id, seq), owner, origin, voided_by)
+        for few in (rows[n : n + _READ_AT_ONCE] for n in range(0, len(rows), _READ_AT_ONCE)):
+            texts = payloads.texts(conn, [(row[0].bytes, row[2], row[3], row[4]) for row in few])
+            for (id, actor_key, seq, _, _, owner, origin, voided_by), text in zip(few, texts, strict=True):
+                yield Stored(id, actor_key, seq, text, owner, origin, voided_by)
 
 
 def actors_about(conn: sa.Connection, activities: Iterable[str], *, extra: Iterable[str] = ()) -> set[int]:

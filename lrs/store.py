@@ -174,7 +174,7 @@ def _digests_of(conn: sa.Connection, ids: Iterable[UUID]) -> dict[UUID, int]:
 
 
 def _payload(conn: sa.Connection, row: sa.Row[Any]) -> bytes:
-    return payloads.reader(conn)(row)
+    return payloads.text(conn, row)
 
 
 def _stored_rows(conn: sa.Connection, ids: Iterable[UUID]) -> list[sa.Row[Any]]:

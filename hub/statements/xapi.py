@@ -7,6 +7,7 @@ a new statement is the hub's: `Services` names what it gives.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -275,6 +276,8 @@ def _nothing() -> flask.Response:
     return flask.Response(status=204)
 
 
+# A horizon stands for some requests.
+@functools.lru_cache(maxsize=16)
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 

@@ -77,13 +77,12 @@ def _without_payload(row: dict[str, Any]) -> dict[str, Any]:
 
 def _as_it_was(conn: sa.Connection) -> dict[str, Rows]:
     """The tables as the version before had them: whole texts, and in the index each key of each listed statement."""
-    read, old_statements, old_index = payloads.reader(conn), [], []
+    old_statements, old_index = [], []
     names = ("actor_key", "seq", "id", "owner", "origin")
     for row in conn.execute(sa.select(statements)):
         columns = row._mapping
-        old_statements.append(
-            {**{name: columns[name] for name in names}, "codec": payloads.PLAIN, "payload": read(row)}
-        )
+        text = payloads.text(conn, row)
+        old_statements.append({**{name: columns[name] for name in names}, "codec": payloads.PLAIN, "payload": text})
         held = [key64("all"), row.actor_key, *(columns[name] for name in index.COLUMNS if columns[name] is not None)]
         own = {"seq": row.seq, "matched": 0, "actor_key": row.actor_key, "verb_key": row.verb_key or 0}
         old_index += [{"dim": dim, **own} for dim in held if row.voided_by is None]
