@@ -366,14 +366,21 @@ _DURATION = re.compile(
     r"(?:(?P<seconds>[0-9]+(?:\.[0-9]+)?)S)?)?|(?P<weeks>[0-9]+(?:\.[0-9]+)?)W)"
 )
 _SECONDS = (("weeks", 604_800), ("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
+_MOST_DIGITS = 15
 
 
 def parse_duration(text: str) -> int | None:
-    """An ISO 8601 duration as whole seconds, rounded down. None where it is none, or has no fixed length (a month)."""
+    """An ISO 8601 duration as whole seconds, rounded down.
+
+    None where it is none, has no fixed length (a month), or more digits than anybody's.
+    """
     match = _DURATION.fullmatch(text)
     if match is None or text in ("P", "PT"):
         return None
     parts = match.groupdict()
+    # Nobody's duration has so many digits, of which not even every one can be written as a number.
+    if any(part is not None and len(part) > _MOST_DIGITS for part in parts.values()):
+        return None
     if any(parts[name] and float(parts[name]) for name in ("years", "months")):
         return None
     # Nearly all durations are whole numbers; exact fractions are for the others, such as PT0.1H.

@@ -295,7 +295,10 @@ def instant(text: str) -> str:
         value = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return moment(value) if value.tzinfo else text
+    try:
+        return moment(value) if value.tzinfo else text
+    except OverflowError:  # The last day of the year 9999 is past it in the hub's time zone.
+        return text
 
 
 @functools.cache

@@ -82,6 +82,26 @@ def test_an_auditor_writes_nothing_whatever_is_asked(seen, auditor):
     assert {table: world.count(table) for table in rows} == rows
 
 
+ODD = {
+    "digits": {"result": {"completion": True, "duration": f"PT{'9' * 5000}S"}},
+    "days": {"result": {"completion": True, "duration": f"P{'9' * 400}D"}},
+    "a fraction": {"result": {"completion": True, "duration": f"PT0.{'9' * 5000}S"}},
+    "the last moment": {"timestamp": "9999-12-31T23:59:59Z"},
+    "the first moment": {"timestamp": "0001-01-01T00:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("members", ODD.values(), ids=ODD.keys())
+def test_a_statement_that_is_valid_and_absurd_is_shown_as_it_is(seen, auditor, members):
+    world, *_ = seen
+    absurd = statement(**members)
+    world.receive(absurd)
+    world.settle()
+
+    assert auditor.get("/audit/statements").status_code == 200
+    assert auditor.get(f"/audit/statements/{absurd['id']}").status_code == 200
+
+
 # Down and up -------------------------------------------------------------------------------------------
 
 
