@@ -9,6 +9,7 @@ import orjson
 import sqlalchemy as sa
 
 from lrs import index, payloads
+from lrs.database import in_parts
 from lrs.tables import activity_definitions
 
 #: Members whose parts are added to one another; every other member is taken from the newest definition.
@@ -19,12 +20,13 @@ def find_definitions(conn: sa.Connection, iris: Iterable[str]) -> dict[str, dict
     """The merged definition of each of these activities that has one."""
     wanted = set(iris)
     at = activity_definitions.c
-    query = sa.select(at.codec, at.activity).where(at.activity_key.in_(sorted(map(index.activity_key, wanted))))
+    query = sa.select(at.codec, at.activity).order_by(at.seq, at.digest)
     merged: dict[str, dict[str, Any]] = {}
-    for row in conn.execute(query.order_by(at.seq, at.digest)).all():
-        activity = orjson.loads(payloads.decode(conn, row.codec, row.activity))
-        if activity["id"] in wanted:  # Two IRIs may share a key; the full one settles it.
-            _merge(merged.setdefault(activity["id"], {}), activity["definition"])
+    for some in in_parts(sorted(map(index.activity_key, wanted))):
+        for row in conn.execute(query.where(at.activity_key.in_(some))).all():
+            activity = orjson.loads(payloads.decode(conn, row.codec, row.activity))
+            if activity["id"] in wanted:  # Two IRIs may share a key; the full one settles it.
+                _merge(merged.setdefault(activity["id"], {}), activity["definition"])
     return merged
 
 

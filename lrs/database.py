@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import re
 import select
 import sqlite3
@@ -690,6 +691,13 @@ def among(conn: Connection, column: sa.Column[Any], values: Iterable[Any]) -> sa
         return column.in_(wanted)
     array = sa.bindparam(None, wanted, type_=postgresql.ARRAY(column.type))
     return column == sa.any_(array)
+
+
+def in_parts(values: Iterable[T], size: int = 1000) -> Iterator[list[T]]:
+    """The values, some at a time, for questions that may be about more than one statement takes."""
+    rest = iter(values)
+    while some := list(itertools.islice(rest, size)):
+        yield some
 
 
 def upsert(

@@ -14,6 +14,7 @@ Statement = dict[str, Any]
 Definitions = Mapping[str, Mapping[str, Any]]
 
 _LANGUAGE_MAPS = ("name", "description")
+_MOST_LANGUAGES = 20
 _COMPONENT_LISTS = ("choices", "scale", "source", "target", "steps")
 
 
@@ -41,9 +42,10 @@ def activities_of(payloads: Iterable[bytes]) -> set[str]:
 
 
 def parse_accept_language(header: str) -> tuple[str, ...]:
-    """The language ranges, best first (RFC 9110 12.5.4). What cannot be read is left out."""
+    """The language ranges, best first (RFC 9110 12.5.4). What cannot be read is left out, and so are more than a few:
+    each is looked for in every language map."""
     ranges: list[tuple[float, str]] = []
-    for item in header.split(","):
+    for item in header.split(",", _MOST_LANGUAGES)[:_MOST_LANGUAGES]:
         match = re.fullmatch(r"\s*([A-Za-z0-9*-]+)\s*(?:;\s*q=([01](?:\.[0-9]{0,3})?)\s*)?", item)
         if match:
             quality = float(match[2]) if match[2] else 1.0

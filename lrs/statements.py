@@ -25,6 +25,8 @@ from lrs.validate import VOIDED, validate
 
 #: A batch is one transaction, and is held in memory (about 5 KB for each of its statements) until it has ended.
 MOST_AT_ONCE = 10_000
+#: Each agent and activity of a statement is a row of the index, and is looked for when it is voided.
+MOST_KEYS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +119,16 @@ def prepare(
     if problems:
         raise Invalid(problems)
     authority = orjson.dumps(writer.authority).decode()
-    return tuple(
+    prepared = tuple(
         [
             _prepare(text, statement, version, writer, authority, new_id, extra_keys)
             for text, statement in zip(parsed.texts, parsed.statements, strict=True)
         ]
     )
+    for each in prepared:
+        if len(each.keys.others) > MOST_KEYS:
+            raise TooMuch(f"Statement {each.id} names more than {MOST_KEYS:,} agents and activities. Send several.")
+    return prepared
 
 
 def _repeated_ids(parsed: Parsed) -> list[Problem]:
@@ -155,7 +161,12 @@ def _prepare(
         id=statement_id,
         statement=statement,
         writer=writer,
-        text=_splice(text, statement, _set_by_lrs(statement, version, statement_id, authority)),
+        text=_splice(
+            text,
+            statement,
+            _set_by_lrs(statement, version, statement_id, authority),
+            _timestamp_of_inner(target, version),
+        ),
         digest=digest(statement),
         keys=index.keys_of(statement, writer.authority),
         extra=tuple(index.extra_key(key) for key in extra_keys(statement)) if extra_keys else (),
@@ -186,13 +197,23 @@ def _set_by_lrs(statement: Mapping[str, Any], version: str, statement_id: UUID, 
     return values
 
 
-def _splice(text: str, statement: Mapping[str, Any], values: Mapping[str, str]) -> bytes:
-    """The received text with these members: in their places where they were sent, else at the end."""
+def _timestamp_of_inner(target: Mapping[str, Any], version: str) -> str | None:
+    """What the timestamp of a SubStatement becomes: in 2.0 each one is in UTC (4.2.7)."""
+    if version.startswith("2") and target.get("objectType") == "SubStatement" and "timestamp" in target:
+        return _in_utc(target["timestamp"])
+    return None
+
+
+def _splice(text: str, statement: Mapping[str, Any], values: Mapping[str, str], inner: str | None) -> bytes:
+    """The received text with these members: in their places where they were sent, else at the end. ``inner`` is the
+    timestamp of a SubStatement, where it is to be another."""
     added = [f',"{name}":{value}' for name, value in values.items() if name not in statement]
-    if len(added) < len(values) or _has_singles(statement):
+    if len(added) < len(values) or inner is not None or _has_singles(statement):
         places = members(text)
         edits = [(*places[name], value) for name, value in values.items() if name in places]
         edits += [(start, end, f"[{text[start:end]}]") for start, end in _singles(text, places)]
+        if inner is not None:
+            edits.append((*members(text, places["object"].start)["timestamp"], f'"{inner}"'))
         for start, end, value in sorted(edits, reverse=True):
             text = text[:start] + value + text[end:]
     return f"{text[:-1]}{''.join(added)}}}".encode()
@@ -225,7 +246,7 @@ def _in_utc(timestamp: str) -> str | None:
     moment = datetime.fromisoformat(timestamp.upper()).astimezone(UTC)
     dot = timestamp.find(".")
     fraction = timestamp[dot : timestamp.index("+" if "+" in timestamp else "-", dot)] if dot > 0 else ""
-    return moment.strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"
+    return moment.isoformat()[:19] + fraction + "Z"
 
 
 # Equality ----------------------------------------------------------------------------------------------

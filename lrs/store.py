@@ -23,8 +23,8 @@ import orjson
 import sqlalchemy as sa
 
 from lrs import agents, index, payloads
-from lrs.database import at_once, insert_all, insert_missing
-from lrs.errors import Conflict, VoidRefused
+from lrs.database import at_once, in_parts, insert_all, insert_missing
+from lrs.errors import Conflict, TooMuch, VoidRefused
 from lrs.sequence import Ticket
 from lrs.statements import Prepared, same_timestamp
 from lrs.tables import (
@@ -38,6 +38,9 @@ from lrs.tables import (
     voids,
 )
 from lrs.validate import VOIDED
+
+#: So many statements may refer to one another in a row, and so many rows of the index a transaction writes for that.
+MOST_IN_A_ROW, MOST_INHERITED = 100, 250_000
 
 
 class Saved(NamedTuple):
@@ -58,6 +61,7 @@ class _Node:
     seq: int
     keys: index.Keys
     owner: int | None
+    origin: str
     target: UUID | None
     is_voiding: bool
 
@@ -184,6 +188,7 @@ def _stored_rows(conn: sa.Connection, ids: Iterable[UUID]) -> list[sa.Row[Any]]:
         statements.c.actor_key,
         statements.c.seq,
         statements.c.owner,
+        statements.c.origin,
         statements.c.codec,
         statements.c.payload,
     ).join(
@@ -296,11 +301,17 @@ def _relate(conn: sa.Connection, new: Sequence[Prepared], awaited: frozenset[UUI
 
 
 class _Links:
-    """Statements as nodes of references, read once each."""
+    """Statements as nodes of references, read once each.
+
+    A statement is found by the keys of all that it refers to, so a chain of them costs the square of its length, and
+    who refers to a statement with thousands of keys thousands of rows: both have their bounds.
+    """
 
     def __init__(self, conn: sa.Connection, new: Sequence[Prepared]) -> None:
         self._conn = conn
         self._known: dict[UUID, _Node | None] = {each.id: _prepared_node(each) for each in new}
+        self._locked: set[UUID] = set()
+        self._given = 0
 
     def node(self, statement_id: UUID) -> _Node | None:
         """The statement, or None while it is not stored."""
@@ -311,6 +322,9 @@ class _Links:
 
     def _lock(self, statement_id: UUID) -> None:
         """Keep others from linking to this statement, or voiding it, until this transaction has ended."""
+        if statement_id in self._locked:
+            return
+        self._locked.add(statement_id)
         query = sa.select(statement_ids.c.id).where(statement_ids.c.id == statement_id)
         self._conn.execute(query.with_for_update())
 
@@ -325,34 +339,46 @@ class _Links:
                 found[node.id] = node
         return list(found.values())
 
-    def referrers(self, start: UUID) -> list[_Node]:
-        """Every statement that refers to it, directly or through others."""
+    def referrers(self, start: UUID) -> tuple[list[_Node], int]:
+        """Every statement that refers to it, directly or through others, and through how many at most."""
         found: dict[UUID, _Node] = {}
-        todo = [start]
-        while todo:
-            target = todo.pop()
-            self._lock(target)
-            query = sa.select(statement_references.c.referrer).where(statement_references.c.target == target)
-            for referrer in self._conn.execute(query).scalars():
-                node = self.node(referrer)
-                if node is not None and referrer not in found and referrer != start:
-                    found[referrer] = node
-                    todo.append(referrer)
-        return list(found.values())
+        level, depth = [start], 0
+        while level:
+            following = []
+            for target in level:
+                self._lock(target)
+                query = sa.select(statement_references.c.referrer).where(statement_references.c.target == target)
+                for referrer in self._conn.execute(query).scalars():
+                    node = self.node(referrer)
+                    if node is not None and referrer not in found and referrer != start:
+                        found[referrer] = node
+                        following.append(referrer)
+            level, depth = following, depth + bool(following)
+        return list(found.values()), depth
 
     def inherit(self, referrer: UUID) -> None:
         """Give the new statement, and what refers to it already, the keys of what it refers to."""
         node = self.node(referrer)
         if node is not None:
-            self._give([node], self.reached(referrer))
+            reached = self.reached(referrer)
+            _bound_chain(referrer, len(reached))
+            self._give([node], reached)
 
     def pass_on(self, target: UUID) -> None:
         """Give every referrer the keys of the statement that has come at last, and of what that refers to."""
         node = self.node(target)
         if node is not None:
-            self._give(self.referrers(target), [node, *self.reached(target)])
+            (referrers, depth), reached = self.referrers(target), self.reached(target)
+            _bound_chain(target, depth + len(reached))
+            self._give(referrers, [node, *reached])
 
     def _give(self, to: Sequence[_Node], matched: Sequence[_Node]) -> None:
+        self._given += len(to) * sum(len(each.keys.dims) for each in matched)
+        if self._given > MOST_INHERITED:
+            raise TooMuch(
+                "Statements are found by what those are found by that they refer to: with the references of this "
+                f"request that would be more than {MOST_INHERITED:,} entries. Send fewer at once."
+            )
         for each in to:
             self._lock(each.id)
         hidden = self._voided(each.id for each in to)
@@ -366,22 +392,35 @@ class _Links:
         insert_missing(self._conn, statement_index, rows)
 
     def _voided(self, ids: Iterable[UUID]) -> set[UUID]:
-        query = sa.select(voids.c.target).where(voids.c.target.in_(list(ids)), voids.c.effective)
-        return set(self._conn.execute(query).scalars())
+        query = sa.select(voids.c.target).where(voids.c.effective)
+        return {
+            target
+            for some in in_parts(ids)
+            for target in self._conn.execute(query.where(voids.c.target.in_(some))).scalars()
+        }
 
     def hide(self, node: _Node, voider: UUID) -> None:
         """Take the statement out of every list; who refers to it stays findable by its keys."""
         self._lock(node.id)
         dims = {*node.keys.dims, *(dim for each in self.reached(node.id) for dim in each.keys.dims)}
         at = statement_index.c
-        self._conn.execute(sa.delete(statement_index).where(at.dim.in_(sorted(dims)), at.seq == node.seq))
+        for some in in_parts(sorted(dims)):
+            self._conn.execute(sa.delete(statement_index).where(at.dim.in_(some), at.seq == node.seq))
         here = sa.and_(statements.c.actor_key == node.keys.actor, statements.c.seq == node.seq)
         hidden: dict[str, Any] = {"voided_by": voider, **dict.fromkeys(index.COLUMNS)}
         self._conn.execute(sa.update(statements).where(here, statements.c.voided_by.is_(None)).values(hidden))
 
 
+def _bound_chain(statement_id: UUID, length: int) -> None:
+    if length > MOST_IN_A_ROW:
+        raise TooMuch(
+            f"Statement {statement_id} stands in a chain of more than {MOST_IN_A_ROW} statements of which each refers "
+            "to the next one. Refer to the statement that is meant itself."
+        )
+
+
 def _prepared_node(each: Prepared) -> _Node:
-    return _Node(each.id, each.seq, each.keys, each.writer.owner, each.target, each.is_voiding)
+    return _Node(each.id, each.seq, each.keys, each.writer.owner, each.writer.origin, each.target, each.is_voiding)
 
 
 def _stored_node(conn: sa.Connection, row: sa.Row[Any]) -> _Node:
@@ -392,6 +431,7 @@ def _stored_node(conn: sa.Connection, row: sa.Row[Any]) -> _Node:
         seq=row.seq,
         keys=index.keys_of(statement, statement["authority"]),
         owner=row.owner,
+        origin=row.origin,
         target=UUID(target["id"]) if target.get("objectType") == "StatementRef" else None,
         is_voiding=statement["verb"]["id"] == VOIDED,
     )
@@ -402,7 +442,8 @@ def _void(conn: sa.Connection, links: _Links, voiding: Sequence[Prepared]) -> It
     rows, refused, voided = [], [], []
     for each in voiding:
         node = links.node(each.target) if each.target is not None else None
-        allowed = node is not None and _may_void(each.writer.owner, each.writer.may_void_any, node)
+        by = each.writer
+        allowed = node is not None and _may_void(by.owner, by.origin, by.may_void_any, node)
         if node is not None and not allowed:
             refused.append(node.id)
         effective = allowed and node is not None and not node.is_voiding
@@ -430,7 +471,9 @@ def _void_late(conn: sa.Connection, links: _Links, awaited: Iterable[UUID]) -> I
     query = sa.select(voids.c.target, voids.c.voider, voids.c.owner, voids.c.may_void_any)
     for row in conn.execute(query.where(voids.c.target.in_(list(awaited)), sa.not_(voids.c.effective))).all():
         node = links.node(row.target)
-        if node is None or node.is_voiding or not _may_void(row.owner, row.may_void_any, node):
+        voider = links.node(row.voider)
+        origin = "" if voider is None else voider.origin
+        if node is None or node.is_voiding or not _may_void(row.owner, origin, row.may_void_any, node):
             continue
         where = sa.and_(voids.c.target == row.target, voids.c.voider == row.voider)
         conn.execute(sa.update(voids).where(where).values(effective=True))
@@ -438,6 +481,7 @@ def _void_late(conn: sa.Connection, links: _Links, awaited: Iterable[UUID]) -> I
         yield node.keys.actor, node.id
 
 
-def _may_void(owner: int | None, may_void_any: bool, target: _Node) -> bool:
-    """The connector that stored the target, or one who may void anything; never two that have no connector."""
-    return may_void_any or (owner is not None and owner == target.owner)
+def _may_void(owner: int | None, origin: str, may_void_any: bool, target: _Node) -> bool:
+    """The connector that stored the target, the credential that did where it has no connector, or who may void
+    anything."""
+    return may_void_any or (owner is not None and owner == target.owner) or origin == target.origin

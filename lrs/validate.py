@@ -42,17 +42,7 @@ def validate(statement: Any, *, version: str, path: str = "statement") -> Proble
     if not _members(statement, path, problems, check, ("actor", "verb", "object"), "XAPI-00003, Data 2.2"):
         return problems
     _whole(statement, path, problems)
-    if _voids_without_reference(statement):
-        reason = "the object of a voiding statement is a StatementRef"
-        _add(problems, path + ".object.objectType", "XAPI-00017, Data 2.3.2", reason)
     return problems
-
-
-def _voids_without_reference(statement: dict[str, Any]) -> bool:
-    verb, target = statement.get("verb"), statement.get("object")
-    if type(verb) is not dict or verb.get("id") != VOIDED or type(target) is not dict:
-        return False
-    return target.get("objectType") != "StatementRef"
 
 
 def validate_actor(actor: Any, path: str) -> Problems:
@@ -548,9 +538,16 @@ def _object_of(more: Mapping[str, Check]) -> Check:
 
 
 def _whole(statement: dict[str, Any], path: str, problems: Problems) -> None:
-    """What concerns more than one member: revision and platform go with an Activity alone (Data 2.4.6)."""
-    context, target = statement.get("context"), statement.get("object")
-    if type(context) is not dict or type(target) is not dict or target.get("objectType", "Activity") == "Activity":
+    """What concerns more than one member: a void's object is a reference (Data 2.3.2), and revision and platform go
+    with an Activity alone (Data 2.4.6)."""
+    verb, context, target = statement.get("verb"), statement.get("context"), statement.get("object")
+    if type(target) is not dict:
+        return
+    kind = target.get("objectType", "Activity")
+    if type(verb) is dict and verb.get("id") == VOIDED and kind != "StatementRef":
+        reason = "the object of a voiding statement is a StatementRef"
+        _add(problems, path + ".object.objectType", "XAPI-00017, Data 2.3.2", reason)
+    if type(context) is not dict or kind == "Activity":
         return
     for name, requirement in (("revision", "XAPI-00084"), ("platform", "XAPI-00085")):
         if name in context:
