@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import flask
 
@@ -19,12 +19,23 @@ from hub.statements import ingest, xapi
 from lrs.statements import Prepared
 from lrs.store import Saved
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
 
 class _Application(flask.Flask):
     """Flask with views and functions around them that are plain ones, without looking at each request what they are."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        # An LMS puts "/statements" behind the address of the LRS, which people give with a slash at its end. A redirect
+        # would be followed by some, and by no browser of another origin.
+        path = environ["PATH_INFO"]
+        if path.startswith("/xapi//"):
+            environ["PATH_INFO"] = f"/xapi/{path[6:].lstrip('/')}"
+        return super().wsgi_app(environ, start_response)
 
 
 def create_app(hub: Hub, metrics: Metrics | None = None) -> flask.Flask:

@@ -1,5 +1,5 @@
 """From exceptions to answers, in the form that the asker reads: problem+json (RFC 9457) for machines, a page with a
-reference number for people. The LRS and LTI's token endpoint have forms of their own, in their blueprints."""
+reference number for people. What the LRS and LTI's token endpoint refuse has a form of its own, in their blueprints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lrs.errors import NoPartition
 log = structlog.get_logger()
 
 #: Under these paths the asker is a machine.
-_MACHINES = ("/api/", "/lti/platform/contexts/", "/healthz", "/readyz", "/metrics", "/.well-known/")
+_MACHINES = ("/api/", "/xapi/", "/lti/platform/contexts/", "/healthz", "/readyz", "/metrics", "/.well-known/")
 
 
 class HubError(Exception):

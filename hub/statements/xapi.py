@@ -60,7 +60,7 @@ from lrs.errors import (
     TooMuch,
     VoidRefused,
 )
-from lrs.sequence import Sequence, SequenceError
+from lrs.sequence import Sequence, SequenceError, stored_at
 from lrs.statements import Writer
 
 #: Statements on a page, and the most that a client may ask for (limit=0 means that).
@@ -131,6 +131,14 @@ def create_blueprint(find_services: Callable[[], Services]) -> flask.Blueprint:
     for each in ("", "about", *_RESOURCES):
         options: dict[str, Any] = {"defaults": {"resource": each}, "methods": methods}
         blueprint.add_url_rule(f"/{each}", view_func=serve, provide_automatic_options=False, **options)
+
+    @blueprint.after_app_request
+    def complete(response: flask.Response) -> flask.Response:
+        """An error that comes from elsewhere, such as a method that no address takes, has the headers too."""
+        if flask.request.path.startswith("/xapi/") and VERSION_HEADER not in response.headers:
+            _with_headers(response, _version_of_answer(find_services(), flask.request.environ))
+        return response
+
     return blueprint
 
 
@@ -140,8 +148,10 @@ def _serve(hub: Services, resource: str) -> flask.Response:
     if method == "OPTIONS":
         return _with_headers(flask.Response(status=204, headers=_OPTIONS), hub.default_version)
     version = _version_of_answer(hub, environ)
-    # Asked before the read opens, and sent whatever the answer is (XAPI-00153).
-    through = hub.sequence.horizon() if resource == "statements" and _is_read(method) else None
+    # Asked before the read opens, and sent whatever the answer is (XAPI-00153, Communication 2.1.3).
+    through = None
+    if resource == "statements":
+        through = hub.sequence.horizon() if _is_read(method) else hub.sequence.recent_horizon()
     try:
         call = _read_call(hub, environ, method, resource, through)
         version = call.version
@@ -179,10 +189,20 @@ def _read_call(hub: Services, environ: dict[str, Any], method: str, resource: st
     if "method" in parameters and not headers.get(VERSION_HEADER, "").strip().startswith("2"):
         call = undo_alternate_syntax(call)
     given = call.headers.get(VERSION_HEADER)
-    version = VERSIONS[-1] if given is None and resource == "about" else negotiate(given)
+    version = _version_for_about(hub, given) if resource == "about" else negotiate(given)
     if "method" in parameters and version.startswith("2") and given is not None:
         raise Malformed("xAPI 2.0 has no alternate request syntax: send the request itself, without ?method=")
     return call._replace(method="GET" if call.method == "HEAD" else call.method, version=version)
+
+
+def _version_for_about(hub: Services, given: str | None) -> str:
+    """It refuses nobody for a version, because it is asked for which there are (Communication 2.8)."""
+    if given is None:
+        return VERSIONS[-1]
+    try:
+        return negotiate(given)
+    except VersionRefused:
+        return hub.default_version
 
 
 def _dispatch(hub: Services, resource: str, call: Call) -> flask.Response:
@@ -208,8 +228,10 @@ def _about(call: Call) -> flask.Response:
 # Answers -------------------------------------------------------------------------------------------------
 
 
-# Any origin may ask: no cookie is ever read here.
-_CORS = (
+_ALWAYS = (
+    # A document has a Last-Modified, from which a cache may think that it is good for some time.
+    ("Cache-Control", "private, no-cache"),
+    # Any origin may ask: no cookie is ever read here.
     ("Access-Control-Allow-Origin", "*"),
     (
         "Access-Control-Expose-Headers",
@@ -220,7 +242,8 @@ _OPTIONS = {
     "Allow": "GET, HEAD, PUT, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Methods": "GET, HEAD, PUT, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": (
-        "Authorization, Content-Type, If-Match, If-None-Match, Accept-Language, X-Experience-API-Version"
+        "Authorization, Content-Type, If-Match, If-None-Match, If-Modified-Since, Accept-Language, Cache-Control, "
+        "Pragma, X-Experience-API-Version"
     ),
     "Access-Control-Max-Age": "86400",
 }
@@ -228,7 +251,7 @@ _OPTIONS = {
 
 def _with_headers(response: flask.Response, version: str) -> flask.Response:
     """What every answer carries, errors too (XAPI-00333)."""
-    response.headers.extend((("X-Experience-API-Version", version), *_CORS))
+    response.headers.extend((("X-Experience-API-Version", version), *_ALWAYS))
     return response
 
 
@@ -282,6 +305,7 @@ def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
+@functools.lru_cache(maxsize=16)
 def _http_date(moment: datetime) -> str:
     return format_datetime(moment.astimezone(UTC), usegmt=True)
 
@@ -407,7 +431,8 @@ def _get_one(hub: Services, call: Call, mine: query.Mine | None) -> flask.Respon
             raise NotFound(f"This credential has stored no statement with the id {statement_id}")
         [payload] = _rendered(conn, [stored.payload], form, call)
         parts = _parts(conn, [stored.payload]) if with_attachments else None
-    response = _answer(payload, parts, stored.id)
+    # Not the statement's own id, which its sender knew when she chose what her attachments say.
+    response = _answer(payload, parts, hub.new_id())
     response.headers["Last-Modified"] = _http_date(stored.stored)
     return response
 
@@ -451,7 +476,11 @@ def _get_page(
         text = paging.write_cursor(cursor, reader=caller.reader, key=hub.key)
         more = f"{flask.request.script_root}/xapi/statements?{_CURSOR}={quote(text)}"
     body = b'{"statements":[%s],"more":%s}' % (b",".join(payloads), orjson.dumps(more))
-    return _answer(body, parts, hub.new_id() if parts is not None else None)
+    response = _answer(body, parts, hub.new_id() if parts is not None else None)
+    if page.numbers:
+        # Of the newest on the page (xAPI 2.0 4.1.6.1).
+        response.headers["Last-Modified"] = _http_date(stored_at(max(page.numbers)).replace(microsecond=0))
+    return response
 
 
 def _query(call: Call, mine: query.Mine | None) -> query.StatementQuery:
@@ -480,7 +509,7 @@ def _limit(call: Call) -> int:
 
 
 def _format(call: Call) -> str:
-    form = call.text("format") or "exact"
+    form = "exact" if call.text("format") is None else call.required("format")
     if form not in ("ids", "exact", "canonical"):
         raise Malformed("The parameter format must be ids, exact or canonical")
     return form
@@ -571,9 +600,11 @@ def _document_resource(open_context: Opener, *named_by: str) -> dict[str, Resour
     is_state = "registration" in named_by
 
     def get(hub: Services, call: Call, caller: Caller) -> flask.Response:
-        call.allow(*named_by, "stateId" if is_state else "profileId", "since")
         context, id_name = open_context(call, caller, "all/read")
-        name, since = call.text(id_name), call.moment("since")
+        name = call.text(id_name)
+        # Which of several is asked of a list, and of nothing else.
+        call.allow(*named_by, id_name, *(("since",) if name is None else ()))
+        since = call.moment("since")
         with hub.db.read() as conn:
             if name is None:
                 return _json(documents.find_names(conn, context, since=since))
