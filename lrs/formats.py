@@ -45,7 +45,8 @@ _LANGUAGE = re.compile(
     r"|x(?:-[a-z0-9]{1,8})+"
     r"|en-gb-oed|i-(?:ami|bnn|default|enochian|hak|klingon|lux|mingo|navajo|pwn|tao|tay|tsu)"
     r"|sgn-(?:be-fr|be-nl|ch-de))",
-    re.IGNORECASE,
+    # Without ASCII, the long s and the Kelvin sign count as letters s and k.
+    re.IGNORECASE | re.ASCII,
 )
 
 #: Tags of up to this many characters are remembered.
@@ -65,7 +66,10 @@ _DURATION = re.compile(
 _FRACTION_NOT_LAST = re.compile(r"[.,][0-9]+[A-Z].*[0-9]")
 
 _WORD = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|\"(?:[^\"\\]|\\.)*\"))*[ \t]*")
+# A tab is the one control character that RFC 9110 (5.6.4) has in a quoted string. A line end would end the header.
+_CONTROLS = r"\x00-\x08\x0a-\x1f\x7f-\x9f"
+_QUOTED = rf"\"(?:[^\"\\{_CONTROLS}]|\\[^{_CONTROLS}])*\""
+_MEDIA_TYPE = re.compile(rf"{_WORD}/{_WORD}(?:[ \t]*;[ \t]*{_WORD}=(?:{_WORD}|{_QUOTED}))*[ \t]*")
 
 _VERSION = re.compile(r"1\.0(?:\.[0-9]+)?|2\.0(?:\.[0-9]+)?")
 
