@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from python_multipart.exceptions import MultipartParseError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 
 from lrs.errors import Malformed
 
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\-./:=?]")
+#: What may follow the boundary in its line: the sign that it is the last, or padding (RFC 2046 5.1.1).
+_AFTER_BOUNDARY = re.compile(rb"(--)|[ \t]*+\r\n")
+_FOLD = re.compile(rb"\r\n(?=[ \t])")
+_HEADER = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+):([^\r\n\x00]*)")
+_LINE_ENDS = re.compile(r"[\r\n]+")
 _HASH = "x-experience-api-hash"
 
+#: So many headers has a part, in so many bytes. What xAPI asks for are three short ones.
+MOST_HEADERS = 8
+LONGEST_HEAD = 32 * 1024
 
-@dataclass(slots=True)
-class Part:
+
+class Part(NamedTuple):
     """One part: its headers by lower-case name, and its data."""
 
-    headers: dict[str, str] = field(default_factory=dict)
-    data: bytearray = field(default_factory=bytearray)
+    headers: dict[str, str]
+    data: bytes
 
 
 def boundary_of(content_type: str) -> str | None:
@@ -30,20 +37,21 @@ def boundary_of(content_type: str) -> str | None:
 
 def parse_multipart(body: bytes, boundary: str | None) -> tuple[bytes, dict[str, bytes]]:
     """The JSON of the first part, and the data of the others by their hash in lower case."""
-    first, *others = _parse(body, boundary)
+    parts = _parse(body, boundary)
+    first = next(parts)
     if first.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Malformed("The first part must be the statements, as application/json (Communication 1.5.2)")
     data: dict[str, bytes] = {}
-    for position, part in enumerate(others, start=2):
+    for position, part in enumerate(parts, start=2):
         digest = part.headers.get(_HASH, "").lower()
         if not digest:
             raise Malformed(f"Part {position} has no X-Experience-API-Hash (Communication 1.5.2)")
         if part.headers.get("content-transfer-encoding", "").lower() != "binary":
             raise Malformed(f"Part {position} must say Content-Transfer-Encoding: binary (Communication 1.5.2)")
-        if digest in data and data[digest] != bytes(part.data):
+        if digest in data and data[digest] != part.data:
             raise Malformed(f"Part {position} has the hash of an earlier part and other data")
-        data[digest] = bytes(part.data)
-    return bytes(first.data), data
+        data[digest] = part.data
+    return first.data, data
 
 
 def write_multipart(payload: bytes, parts: Iterable[tuple[str, str, bytes]], boundary: str) -> bytes:
@@ -51,63 +59,71 @@ def write_multipart(payload: bytes, parts: Iterable[tuple[str, str, bytes]], bou
     mark = b"--" + boundary.encode()
     chunks = [mark, b"\r\nContent-Type: application/json\r\n\r\n", payload]
     for digest, content_type, data in parts:
-        head = f"Content-Type: {content_type}\r\nContent-Transfer-Encoding: binary\r\nX-Experience-API-Hash: {digest}"
+        # What is stored may be older than the rule that a media type has no line ends.
+        kind = _LINE_ENDS.sub(" ", content_type)
+        head = f"Content-Type: {kind}\r\nContent-Transfer-Encoding: binary\r\nX-Experience-API-Hash: {digest}"
         chunks += [b"\r\n", mark, b"\r\n", head.encode(), b"\r\n\r\n", data]
     return b"".join([*chunks, b"\r\n", mark, b"--\r\n"])
 
 
-class _Reader:
-    """Collects parts from the parser's callbacks."""
-
-    def __init__(self) -> None:
-        self.parts: list[Part] = []
-        self.is_whole = False
-        self._name = b""
-        self._value = b""
-
-    def callbacks(self) -> dict[str, object]:
-        return {
-            "on_part_begin": self._begin,
-            "on_part_data": self._data,
-            "on_header_field": self._field,
-            "on_header_value": self._add_value,
-            "on_header_end": self._header,
-            "on_end": self._end,
-        }
-
-    def _begin(self) -> None:
-        self.parts.append(Part())
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        self.parts[-1].data += data[start:end]
-
-    def _field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _add_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header(self) -> None:
-        name = self._name.decode("latin-1").lower()
-        if name in self.parts[-1].headers:
-            raise Malformed(f"A part has the header {name} twice")
-        self.parts[-1].headers[name] = self._value.decode("latin-1").strip()
-        self._name = self._value = b""
-
-    def _end(self) -> None:
-        self.is_whole = True
-
-
-def _parse(body: bytes, boundary: str | None) -> list[Part]:
+def _parse(body: bytes, boundary: str | None) -> Iterator[Part]:
+    """The parts in turn, at least one; refused at the first that is broken, so a million of them are never held."""
     if not boundary or not _BOUNDARY.fullmatch(boundary):
         raise Malformed("multipart/mixed needs a boundary of 1 to 70 characters in Content-Type (RFC 2046 5.1.1)")
-    reader = _Reader()
-    parser = MultipartParser(boundary.encode(), reader.callbacks())  # type: ignore[arg-type]
-    try:
-        parser.write(body)
-        parser.finalize()
-    except MultipartParseError as error:
-        raise Malformed(f"The multipart body is broken: {error}") from error
-    if not reader.parts or not reader.is_whole:
-        raise Malformed("The multipart body does not end with its closing boundary: it was cut off")
-    return reader.parts
+    position = 0
+    start: int | None = None
+    for line, after in _boundary_lines(body, b"--" + boundary.encode()):
+        if start is not None:
+            position += 1
+            yield _parse_part(body, start, line, position)
+        start = after.end()
+        if after[1] is not None:
+            break
+    else:
+        raise Malformed(
+            "The multipart body does not end with its closing boundary: it was cut off, or its lines end without CR"
+        )
+    if not position:
+        raise Malformed("The multipart body has no part")
+
+
+def _boundary_lines(body: bytes, mark: bytes) -> Iterator[tuple[int, re.Match[bytes]]]:
+    """Where each boundary and the line end before it begin, and what follows it. Before the first is the preamble."""
+    line_and_mark = b"\r\n" + mark
+    # The line end before a boundary is part of it, but at the beginning of the body there is none.
+    line = -2 if body.startswith(mark) else body.find(line_and_mark)
+    while line != -1:
+        end = line + len(line_and_mark)
+        after = _AFTER_BOUNDARY.match(body, end)
+        if after is not None:
+            yield line, after
+            end = after.end()
+        line = body.find(line_and_mark, end)
+
+
+def _parse_part(body: bytes, start: int, end: int, position: int) -> Part:
+    """What stands between two boundaries: headers, an empty line, data."""
+    # The line ends around the part belong to boundaries, yet close an empty head and make the empty line of empty data.
+    empty_line = body.find(b"\r\n\r\n", start - 2, end + 2)
+    if empty_line == -1:
+        raise Malformed(f"Part {position} has no empty line after its headers (RFC 2046 5.1)")
+    if empty_line - start > LONGEST_HEAD:
+        raise Malformed(f"Part {position} has more than {LONGEST_HEAD} bytes of headers")
+    return Part(_parse_headers(body[start:empty_line], position), body[empty_line + 4 : end])
+
+
+def _parse_headers(head: bytes, position: int) -> dict[str, str]:
+    """By lower-case name. A line that begins with white space goes on with the one before (RFC 5322 2.2.3)."""
+    lines = _FOLD.sub(b"", head).split(b"\r\n", MOST_HEADERS) if head else []
+    if len(lines) > MOST_HEADERS:
+        raise Malformed(f"Part {position} has more than {MOST_HEADERS} headers")
+    headers: dict[str, str] = {}
+    for line in lines:
+        match = _HEADER.fullmatch(line)
+        if match is None:
+            raise Malformed(f"Part {position} has a line among its headers that is no header (RFC 5322 2.2)")
+        name = match[1].decode("ascii").lower()
+        if name in headers:
+            raise Malformed(f"Part {position} has the header {name} twice")
+        headers[name] = match[2].decode("latin-1").strip()
+    return headers

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import time
 from datetime import UTC, datetime
+from email import policy
+from email.encoders import encode_noop
+from email.mime.application import MIMEApplication
+from email.mime.multipart import MIMEMultipart
 from typing import Any
 from uuid import uuid4
 
@@ -83,6 +88,146 @@ def test_broken_multipart_is_refused(text: bytes, boundary: str | None) -> None:
     """XAPI-00127 to XAPI-00138, Communication 1.5.2."""
     with pytest.raises(Malformed):
         multipart.parse_multipart(text, boundary)
+
+
+def by_email_package(*, preamble: str | None = None, epilogue: str | None = None) -> tuple[bytes, str | None]:
+    """The body, and the boundary, that Python's own MIME writer makes. It folds long headers."""
+    whole = MIMEMultipart("mixed", policy=policy.SMTP)
+    whole.preamble, whole.epilogue = preamble, epilogue
+    whole.attach(MIMEApplication(b'{"a":1}', "json", encode_noop, policy=policy.SMTP))
+    part = MIMEApplication(DATA, "pdf", encode_noop, policy=policy.SMTP)
+    part["Content-Transfer-Encoding"] = "binary"
+    part["X-Experience-API-Hash"] = SHA2
+    whole.attach(part)
+    return whole.as_bytes().partition(b"\r\n\r\n")[2], whole.get_boundary()
+
+
+@pytest.mark.parametrize("preamble", [None, "This is a multi-part message in MIME format.", "\r\n-- not yet\r\n"])
+@pytest.mark.parametrize("epilogue", [None, "", "over\r\n"])
+def test_what_the_email_package_writes_is_taken(preamble: str | None, epilogue: str | None) -> None:
+    """XAPI-00127, Communication 1.5.2: the request conforms to RFC 2046."""
+    text, boundary = by_email_package(preamble=preamble, epilogue=epilogue)
+
+    assert f"X-Experience-API-Hash:\r\n {SHA2}".encode() in text.replace(b": \r\n", b":\r\n")
+    assert (preamble or "") in text.decode("latin-1")
+    assert multipart.parse_multipart(text, boundary) == (b'{"a":1}', {SHA2: DATA})
+
+
+PLAIN = body(b'{"a":1}', (HEAD, DATA))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        PLAIN.replace(b"--abc.123\r\n", b"--abc.123 \t \r\n"),
+        PLAIN.replace(b"--abc.123--\r\n", b"--abc.123-- \t\r\nan epilogue\r\n--abc.123\r\n"),
+        PLAIN.removesuffix(b"\r\n"),
+        b"\r\n" + PLAIN,
+        b"--abc.12\r\n--abc.1234\r\n" + PLAIN,
+        PLAIN.replace(b": ", b":\r\n\t \r\n "),
+        PLAIN.replace(b": ", b":"),
+        PLAIN.replace(b"\r\n\r\n", b" \r\n \r\n\r\n"),
+    ],
+    ids=["padding", "epilogue", "no last line end", "empty line", "preamble", "folds", "no space", "white space"],
+)
+def test_a_body_may_have_what_rfc_2046_lets_it_have(text: bytes) -> None:
+    """5.1.1: a preamble, transport padding, an epilogue; and folded headers (RFC 5322 2.2.3)."""
+    assert multipart.parse_multipart(text, BOUNDARY) == (b'{"a":1}', {SHA2: DATA})
+
+
+def test_an_attachment_may_be_empty() -> None:
+    empty = hashlib.sha256(b"").hexdigest()
+    head = HEAD.replace(SHA2, empty)
+
+    assert multipart.parse_multipart(body(b"{}", (head, b"")), BOUNDARY)[1] == {empty: b""}
+    # The empty line is of the body: a part without one may end with its headers (RFC 2046 5.1.1).
+    assert multipart.parse_multipart(body(b"{}", (head, b"")).replace(b"\r\n" * 3, b"\r\n" * 2), BOUNDARY)[1] == {
+        empty: b""
+    }
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\r\n",
+        b"\r\n--abc.12",
+        b"--abc.12\r\n",
+        b"\n--abc.123\n",
+        b"\r--abc.123\r",
+        b"\r\n--abc.1234\r\n",
+        b"\r\n--abc.123 x\r\n",
+        b"\r\n--abc.123-\r\n",
+        b"\r\n\r\n--abc",
+    ],
+)
+def test_data_that_looks_like_a_boundary_is_data(data: bytes) -> None:
+    assert multipart.parse_multipart(body(b"{}", (HEAD, data)), BOUNDARY)[1] == {SHA2: data}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"--abc.123--\r\n", "no part"),
+        (b"--abc.123\r\n--abc.123--\r\n", "cut off"),
+        (b"--abc.123\r\n\r\n--abc.123--\r\n", "application/json"),
+        (PLAIN.replace(b"\r\n", b"\n"), "lines end without CR"),
+        (PLAIN.replace(b"--abc.123\r\nC", b"--abc.123\r\n folded: x\r\nC", 1), "Part 1 has a line"),
+        (PLAIN.replace(HEAD.encode(), b" " + HEAD.encode()), "Part 2 has a line"),
+        (PLAIN.replace(HEAD.encode(), b"\r\n" + HEAD.encode()), "no X-Experience-API-Hash"),
+        (PLAIN.replace(HEAD.encode(), b"no colon\r\n" + HEAD.encode()), "Part 2 has a line"),
+        (PLAIN.replace(HEAD.encode(), b": no name\r\n" + HEAD.encode()), "Part 2 has a line"),
+        (PLAIN.replace(HEAD.encode(), b"a b: c\r\n" + HEAD.encode()), "Part 2 has a line"),
+        (PLAIN.replace(HEAD.encode(), b"a: b\nc: d\r\n" + HEAD.encode()), "Part 2 has a line"),
+        (PLAIN.replace(HEAD.encode(), b"a: b\rc: d\r\n" + HEAD.encode()), "Part 2 has a line"),
+        (PLAIN.replace(HEAD.encode(), b"a: \x00\r\n" + HEAD.encode()), "Part 2 has a line"),
+        (PLAIN.replace(HEAD.encode(), b"a: b\r\n" * 2 + HEAD.encode()), "header a twice"),
+        (PLAIN.replace(HEAD.encode(), b"".join(b"a%d: b\r\n" % i for i in range(6)) + HEAD.encode()), "more than 8"),
+        (PLAIN.replace(HEAD.encode(), b"a: b\r\n" * 10_000 + HEAD.encode()), "bytes of headers"),
+        (PLAIN.replace(HEAD.encode(), b"a: b\r\n" * 4_000 + HEAD.encode()), "more than 8"),
+        (PLAIN.replace(HEAD.encode(), b"a: " + b"b" * 40_000 + b"\r\n" + HEAD.encode()), "bytes of headers"),
+        (PLAIN.replace(HEAD.encode(), b"a: b" + b"\r\n " * 20_000 + b"\r\n" + HEAD.encode()), "bytes of headers"),
+        (b"--abc.123\r\nContent-Type: application/json\r\n\r\n" + b"x" * 100_000, "cut off"),
+    ],
+)
+def test_what_is_no_multipart_is_refused_with_its_reason(text: bytes, why: str) -> None:
+    with pytest.raises(Malformed, match=why):
+        multipart.parse_multipart(text, BOUNDARY)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"x",
+        b"\r",
+        b"\r\n",
+        b"\r\n ",
+        b" ",
+        b"\r\n--abc.12",
+        b"\r\n--abc.123",
+        b"\r\n--abc.123 \t",
+        b"\r\n--abc.123\r\n",
+        b"\r\n--abc.123\r\n\r\n",
+        b"\r\n--abc.123\r\n" + HEAD.encode() + b"\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"--abc.123", b"--abc.123\r\n", PLAIN.removesuffix(b"--\r\n")])
+def test_long_bodies_are_read_once(before: bytes, piece: bytes) -> None:
+    """Four million bytes of what may begin a boundary, a fold or a part: a second try at each would take minutes."""
+    began = time.process_time()
+
+    with pytest.raises(Malformed):
+        multipart.parse_multipart(before + piece * (4_000_000 // len(piece)), BOUNDARY)
+
+    assert time.process_time() - began < 2
+
+
+def test_a_stored_content_type_writes_no_header_of_its_own() -> None:
+    evil = 'text/plain; a="x\r\nX-Evil: 1\r\n\r\nearly body\r\n"'
+
+    written = multipart.write_multipart(b"{}", [(SHA2, evil, DATA)], BOUNDARY)
+
+    assert multipart.parse_multipart(written, BOUNDARY) == (b"{}", {SHA2: DATA})
+    assert b"\nX-Evil" not in written
 
 
 @pytest.mark.parametrize(
