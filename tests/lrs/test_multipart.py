@@ -284,6 +284,13 @@ def _certificate(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
     return base64.b64encode(signed.public_bytes(Encoding.DER)).decode()
 
 
+def _changed(old: str, new: str, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey = KEY) -> str:
+    """A certificate with other bytes at one place; both in hex."""
+    der = base64.b64decode(_certificate(key))
+    assert bytes.fromhex(old) in der
+    return base64.b64encode(der.replace(bytes.fromhex(old), bytes.fromhex(new), 1)).decode()
+
+
 def _part(value: bytes) -> bytes:
     return base64.urlsafe_b64encode(value).rstrip(b"=")
 
@@ -372,6 +379,24 @@ NO_SIGNATURES = {
     "a signature that was changed": (GOOD[:-20] + b"A" * 20, "does not verify"),
     "another key": (_jws(GIVEN, key=OTHER_KEY), "does not verify"),
     "no certificate": (_jws(GIVEN, x5c=["no certificate"]), "not a certificate"),
+    "a certificate of no version": (_jws(GIVEN, x5c=[_changed("a003020102", "a003020103")]), "a certificate"),
+    "an unknown kind of key": (
+        _jws(GIVEN, x5c=[_changed("2a864886f70d010101", "2a864886f70d010163")]),
+        "a certificate",
+    ),
+    "an even exponent": (_jws(GIVEN, x5c=[_changed("0203010001", "0203010002")]), "a certificate"),
+    "an unknown curve": (
+        _jws(GIVEN, x5c=[_changed("2a8648ce3d030107", "2a8648ce3d030163", ec.generate_private_key(ec.SECP256R1()))]),
+        "a certificate",
+    ),
+    "a certificate and more": (_jws(GIVEN, x5c=[_changed("30", "3030")]), "a certificate"),
+    "a payload that is not encoded": (_jws(GIVEN, crit=["b64"], b64=False), "RFC 7515 4.1.11"),
+    "an unknown critical header": (_jws(GIVEN, crit=["exp"], exp=1, x5c=None), "RFC 7515 4.1.11"),
+    "no critical headers": (_jws(GIVEN, crit=[]), "RFC 7515 4.1.11"),
+    "many parts": (b"." * 4_000_000, "not a JWS"),
+    "a payload whose id is no text": (_jws({**GIVEN, "id": 5}), "not this statement"),
+    "a payload whose timestamp is none": (_jws({**GIVEN, "timestamp": "yesterday"}), "not this statement"),
+    "a payload whose attachments are none": (_jws({**GIVEN, "attachments": [5]}), "not this statement"),
     "an empty chain": (_jws(GIVEN, x5c=[]), "not a certificate"),
     "x5c that is no list": (_jws(GIVEN, x5c={"a": 1}), "not a certificate"),
 }
@@ -389,6 +414,96 @@ def test_a_certificate_with_another_kind_of_key_is_refused() -> None:
 
     with pytest.raises(Invalid, match="no RSA key"):
         check_signed(GIVEN, _jws(GIVEN, x5c=[_certificate(key)]))
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number:cryptography.utils.CryptographyDeprecationWarning")
+@pytest.mark.parametrize("damage", [0x01, 0x80, 0xFF])
+def test_a_damaged_certificate_is_never_an_error_of_the_server(damage: int) -> None:
+    """Data 2.6: malformed signatures are refused with 400, whichever byte of the certificate is wrong."""
+    der = base64.b64decode(_certificate(KEY))
+    refusals = set()
+    taken = 0
+
+    for position, byte in enumerate(der):
+        damaged = der[:position] + bytes([byte ^ damage]) + der[position + 1 :]
+        try:
+            check_signed(GIVEN, _jws(GIVEN, x5c=[base64.b64encode(damaged).decode()]))
+            taken += 1
+        except Invalid as error:
+            refusals.add(error.problems[0].reason.partition("x5c[0]")[1])
+
+    assert refusals == {"x5c[0]"}
+    # Names, dates and the issuer's signature are not looked at; the key, a third of it, is.
+    assert len(der) // 3 < taken < len(der) * 2 // 3
+
+
+def _signature(token: bytes, **members: Any) -> dict[str, Any]:
+    sha2 = hashlib.sha256(token).hexdigest()
+    kind = {"usageType": attachments.SIGNATURE, "contentType": "application/octet-stream"}
+    return attachment(**kind, sha2=sha2, length=len(token), **members)
+
+
+def _data(*tokens: bytes) -> dict[str, bytes]:
+    return {hashlib.sha256(token).hexdigest(): token for token in tokens}
+
+
+@pytest.fixture
+def digested(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every statement that was read to the end to compare it."""
+    seen: list[Any] = []
+
+    def digest(given: Any) -> int:
+        seen.append(given)
+        return statements.digest(given)
+
+    monkeypatch.setattr(attachments, "digest", digest)
+    return seen
+
+
+def test_a_part_that_several_signatures_share_is_verified_once(digested: list[Any]) -> None:
+    """Its own statement is read once, and so is the signed one, however often their attachments name it."""
+    signed = {**GIVEN, "attachments": [_signature(GOOD, display={"id": f"{number}"}) for number in range(10)]}
+    signed["attachments"][3]["sha2"] = signed["attachments"][3]["sha2"].upper()
+
+    check(signed, _data(GOOD))
+
+    assert len(digested) == 2
+
+
+def test_a_part_that_several_statements_share_is_verified_once(digested: list[Any]) -> None:
+    """Without an id and a time of their own, the signature is of each of them."""
+    bare = {name: value for name, value in GIVEN.items() if name not in ("id", "timestamp")}
+    token = _jws(bare)
+
+    check([{**bare, "id": str(uuid4()), "attachments": [_signature(token)]} for _ in range(20)], _data(token))  # type: ignore[arg-type]
+
+    assert len(digested) == 21
+
+
+def test_a_shared_part_that_signs_another_statement_is_told_of_each() -> None:
+    other = {**GIVEN, "verb": {"id": "http://x.org/other"}, "id": str(uuid4()), "attachments": [_signature(GOOD)]}
+
+    with pytest.raises(Invalid) as refused:
+        check([{**GIVEN, "attachments": [_signature(GOOD)]}, other], _data(GOOD))  # type: ignore[arg-type]
+
+    assert [problem.path for problem in refused.value.problems] == ["statements[1].attachments"]
+
+
+def test_a_statement_may_have_several_signatures_but_not_any_number() -> None:
+    """Ten, a limit of this LRS; their data may be one part or several."""
+    tokens = [_jws(GIVEN, kid=f"{number}") for number in range(11)]
+
+    check({**GIVEN, "attachments": [_signature(token) for token in tokens[:10]]}, _data(*tokens[:10]))
+    for many in (tokens, [GOOD] * 11, [GOOD] * 1000):
+        with pytest.raises(Invalid, match="signatures are more than the 10 that one statement"):
+            check({**GIVEN, "attachments": [_signature(token) for token in many]}, _data(*many))
+
+
+def test_every_signature_of_a_statement_must_hold() -> None:
+    bad = _jws(GIVEN, key=OTHER_KEY)
+
+    with pytest.raises(Invalid, match="does not verify"):
+        check({**GIVEN, "attachments": [_signature(GOOD), _signature(bad)]}, _data(GOOD, bad))
 
 
 def test_a_signature_is_of_one_type() -> None:
