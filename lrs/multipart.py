@@ -1,12 +1,15 @@
-"""multipart/mixed both ways (Communication 1.5.2): statements as JSON, then attachment data as it is."""
+"""multipart/mixed both ways (Communication 1.5.2): statements as JSON, then attachment data as it is.
+
+Parts are cut by hand: what reads forms refuses a preamble and folded headers, which RFC 2046 allows and Python's own
+mail library writes; and what reads mail changes line ends in data.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from email.message import Message
 from typing import NamedTuple
-
-from python_multipart.multipart import parse_options_header
 
 from lrs.errors import Malformed
 
@@ -32,7 +35,9 @@ class Part(NamedTuple):
 
 def boundary_of(content_type: str) -> str | None:
     """The boundary that a Content-Type names."""
-    return parse_options_header(content_type)[1].get(b"boundary", b"").decode("latin-1") or None
+    header = Message()
+    header["Content-Type"] = content_type
+    return header.get_boundary() or None
 
 
 def parse_multipart(body: bytes, boundary: str | None) -> tuple[bytes, dict[str, bytes]]:

@@ -42,8 +42,6 @@ def configure(level: int = logging.INFO) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in ("alembic", "apscheduler", "_granian"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    # What a client sent wrongly is in the answer to that client.
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     structlog.configure(
         processors=[*shared, as_json],
         wrapper_class=structlog.make_filtering_bound_logger(level),
