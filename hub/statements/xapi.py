@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 from uuid import UUID
 
 import flask
@@ -180,7 +180,7 @@ def _is_read(method: str) -> bool:
 
 def _read_call(hub: Services, environ: dict[str, Any], method: str, resource: str, through: datetime | None) -> Call:
     headers = headers_of(environ)
-    parameters = parameters_of(flask.request.args.items(multi=True)) if environ.get("QUERY_STRING") else {}
+    parameters = _parameters() if environ.get("QUERY_STRING") else {}
     body = b""
     if method in ("PUT", "POST"):
         # A chunked body that was cut off looks whole: it may not replace a document.
@@ -193,6 +193,15 @@ def _read_call(hub: Services, environ: dict[str, Any], method: str, resource: st
     if "method" in parameters and version.startswith("2") and given is not None:
         raise Malformed("xAPI 2.0 has no alternate request syntax: send the request itself, without ?method=")
     return call._replace(method="GET" if call.method == "HEAD" else call.method, version=version)
+
+
+def _parameters() -> dict[str, str]:
+    try:
+        unquote_to_bytes(flask.request.query_string).decode()
+    except UnicodeDecodeError:
+        # Werkzeug would leave such a sign as it stands, and two parameters could be one.
+        raise Malformed("The query is not percent-encoded UTF-8 (RFC 3986 2.5)") from None
+    return parameters_of(flask.request.args.items(multi=True))
 
 
 def _version_for_about(hub: Services, given: str | None) -> str:

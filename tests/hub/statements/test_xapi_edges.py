@@ -119,6 +119,16 @@ def test_an_empty_format_is_none(lrs: Visitor) -> None:
     assert lrs.send("GET", "statements", {"format": ""}).status_code == 400
 
 
+@pytest.mark.parametrize("query", ["stateId=%FF", "stateId=a%C3"])
+def test_a_query_that_is_no_text_is_refused(lrs: Visitor, query: str) -> None:
+    """It would be the name of another document."""
+    for method in ("GET", "DELETE"):
+        response = lrs._client.open(f"/xapi/activities/state?{query}", method=method, headers=lrs.headers())
+
+        assert response.status_code == 400
+        assert "UTF-8" in response.get_json()["detail"]
+
+
 def test_languages_beyond_the_first_few_are_not_looked_for(lrs: Visitor) -> None:
     given = statement(verb={"id": f"{COURSE}/verb", "display": {"id": "selesai", "en": "completed"}})
     lrs.post(given)
