@@ -67,17 +67,25 @@ class _Node:
 
 
 def save(
-    conn: sa.Connection, prepared: Sequence[Prepared], ticket: Ticket, data: Mapping[str, bytes] | None = None
+    conn: sa.Connection,
+    prepared: Sequence[Prepared],
+    ticket: Ticket,
+    data: Mapping[str, bytes] | None = None,
+    *,
+    put_back: Mapping[UUID, UUID | None] | None = None,
 ) -> Saved:
     """Store the batch, with the attachment ``data`` by SHA-2.
 
     Equal statements already stored are skipped. `Conflict` (another statement under the id) and `VoidRefused`
     (the target is somebody else's) leave it to the caller's transaction to take everything back.
+
+    ``put_back`` is given where the batch was stored before: by which statement each of it was voided, or None. So a
+    void that had no effect, because it came before its target without the right to it, has none again.
     """
     ids = tuple(each.id for each in prepared)
     new, repeated, awaited = _claim_ids(conn, _numbered(conn, prepared, ticket))
     _insert(conn, new, ticket, data or {})
-    voided = _relate(conn, new, awaited)
+    voided = _relate(conn, new, awaited, put_back)
     ticket.confirm()
     return Saved(tuple(new), ids, repeated, tuple(voided))
 
@@ -282,11 +290,16 @@ def _name_row(key: tuple[int, bytes], seq: int, name: bytes) -> dict[str, Any]:
 # References and voids ----------------------------------------------------------------------------------
 
 
-def _relate(conn: sa.Connection, new: Sequence[Prepared], awaited: frozenset[UUID]) -> list[tuple[int, UUID]]:
+def _relate(
+    conn: sa.Connection,
+    new: Sequence[Prepared],
+    awaited: frozenset[UUID],
+    put_back: Mapping[UUID, UUID | None] | None,
+) -> list[tuple[int, UUID]]:
     referring = [each for each in new if each.target is not None]
     if not referring and not awaited:
         return []
-    links = _Links(conn, new)
+    links = _Links(conn, new, put_back or {})
     rows = [
         {"target": each.target, "referrer": each.id, "actor_key": each.actor_key, "seq": each.seq} for each in referring
     ]
@@ -295,7 +308,8 @@ def _relate(conn: sa.Connection, new: Sequence[Prepared], awaited: frozenset[UUI
         links.inherit(each.id)
     for target in sorted(awaited, key=lambda each: each.bytes):
         links.pass_on(target)
-    voided = [*_void(conn, links, [each for each in referring if each.is_voiding])]
+    voiding = [each for each in referring if each.is_voiding]
+    voided = [*_void(conn, links, voiding, may_refuse=put_back is None)]
     voided += _void_late(conn, links, awaited)
     return voided
 
@@ -307,8 +321,9 @@ class _Links:
     who refers to a statement with thousands of keys thousands of rows: both have their bounds.
     """
 
-    def __init__(self, conn: sa.Connection, new: Sequence[Prepared]) -> None:
+    def __init__(self, conn: sa.Connection, new: Sequence[Prepared], voiders: Mapping[UUID, UUID | None]) -> None:
         self._conn = conn
+        self._voiders = voiders
         self._known: dict[UUID, _Node | None] = {each.id: _prepared_node(each) for each in new}
         self._locked: set[UUID] = set()
         self._given = 0
@@ -399,15 +414,25 @@ class _Links:
             for target in self._conn.execute(query.where(voids.c.target.in_(some))).scalars()
         }
 
+    def is_voided(self, node: _Node, voider: UUID, *, allowed: bool) -> bool:
+        """Whether this void takes effect, where its source is ``allowed`` that: what was, holds where it is known."""
+        if node.is_voiding or node.id not in self._voiders:
+            return allowed and not node.is_voiding
+        first = self._voiders[node.id]
+        return first == voider or (allowed and first is not None)
+
     def hide(self, node: _Node, voider: UUID) -> None:
-        """Take the statement out of every list; who refers to it stays findable by its keys."""
+        """Take the statement out of every list; who refers to it stays findable by its keys.
+
+        Of several voids the first to take effect is named; which one that was before, is known where it is put back.
+        """
         self._lock(node.id)
         dims = {*node.keys.dims, *(dim for each in self.reached(node.id) for dim in each.keys.dims)}
         at = statement_index.c
         for some in in_parts(sorted(dims)):
             self._conn.execute(sa.delete(statement_index).where(at.dim.in_(some), at.seq == node.seq))
         here = sa.and_(statements.c.actor_key == node.keys.actor, statements.c.seq == node.seq)
-        hidden: dict[str, Any] = {"voided_by": voider, **dict.fromkeys(index.COLUMNS)}
+        hidden: dict[str, Any] = {"voided_by": self._voiders.get(node.id) or voider, **dict.fromkeys(index.COLUMNS)}
         self._conn.execute(sa.update(statements).where(here, statements.c.voided_by.is_(None)).values(hidden))
 
 
@@ -437,16 +462,18 @@ def _stored_node(conn: sa.Connection, row: sa.Row[Any]) -> _Node:
     )
 
 
-def _void(conn: sa.Connection, links: _Links, voiding: Sequence[Prepared]) -> Iterator[tuple[int, UUID]]:
+def _void(
+    conn: sa.Connection, links: _Links, voiding: Sequence[Prepared], *, may_refuse: bool
+) -> Iterator[tuple[int, UUID]]:
     """Record the voids; those of a known target take effect at once, or are refused."""
     rows, refused, voided = [], [], []
     for each in voiding:
         node = links.node(each.target) if each.target is not None else None
         by = each.writer
         allowed = node is not None and _may_void(by.owner, by.origin, by.may_void_any, node)
-        if node is not None and not allowed:
+        if node is not None and not allowed and may_refuse:
             refused.append(node.id)
-        effective = allowed and node is not None and not node.is_voiding
+        effective = node is not None and links.is_voided(node, each.id, allowed=allowed)
         if effective and node is not None:
             voided.append((node, each.id))
         rows.append(
@@ -473,7 +500,10 @@ def _void_late(conn: sa.Connection, links: _Links, awaited: Iterable[UUID]) -> I
         node = links.node(row.target)
         voider = links.node(row.voider)
         origin = "" if voider is None else voider.origin
-        if node is None or node.is_voiding or not _may_void(row.owner, origin, row.may_void_any, node):
+        if node is None:
+            continue
+        allowed = _may_void(row.owner, origin, row.may_void_any, node)
+        if not links.is_voided(node, row.voider, allowed=allowed):
             continue
         where = sa.and_(voids.c.target == row.target, voids.c.voider == row.voider)
         conn.execute(sa.update(voids).where(where).values(effective=True))

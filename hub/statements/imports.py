@@ -34,9 +34,9 @@ from hub.statements import exports, ingest
 from hub.systems import credentials, registry
 from hub.systems.registry import Connector
 from hub.systems.sync_tables import connector_runs, pulled_statements
-from lrs import attachments, query, statements
+from lrs import attachments, formats, query, statements
 from lrs.database import insert_all, insert_missing
-from lrs.errors import Conflict, Invalid, LRSError, VoidRefused
+from lrs.errors import Conflict, Invalid, LRSError, TooMuch, VoidRefused
 from lrs.sequence import Ticket, lowest_seq
 from lrs.statements import Prepared, Writer
 from mappings.course import Problem
@@ -50,13 +50,15 @@ MOST_TOLD = 100
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A good line. ``seq``: the number that the statement had; ``first``: what another LRS had set on it."""
+    """A good line. ``seq``: the number that the statement had; ``first``: what another LRS had set on it;
+    ``voided_by``: the statement that had voided it."""
 
     number: int
     prepared: Prepared
     data: Mapping[str, bytes]
     seq: int | None = None
     first: Mapping[str, Any] | None = None
+    voided_by: UUID | None = None
 
     @property
     def run(self) -> UUID | None:
@@ -168,8 +170,9 @@ def store(
 
 
 def _longest(hub: Hub) -> int:
-    """Bytes of a line: the largest body that is taken, in base64, and what stands beside it."""
-    return hub.settings.max_body_bytes * 2 + 1024 * 1024
+    """Bytes of a line: the largest body that is taken, once as it is and once as a JSON string, which can be twice as
+    long (or in base64), and what stands beside it."""
+    return hub.settings.max_body_bytes * 3 + 1024 * 1024
 
 
 def _lines(file: BinaryIO, longest: int) -> Iterator[tuple[int, bytes]]:
@@ -220,21 +223,24 @@ class Reader:
             raise _LineWrong("its statement has no id, so it would be a new one each time")
         data = _data(value.get("attachments", {}))
         if self._connector is None:
-            line = self._put_back(number, value, given, text, data)
-        else:
-            line = self._taken_over(number, value, given, text, data)
-        attachments.check_attachments([line.prepared], data)
-        return line
+            return self._put_back(number, value, given, text, data)
+        return self._taken_over(number, value, given, text, data)
 
     def _put_back(
         self, number: int, value: Mapping[str, Any], given: Mapping[str, Any], text: bytes, data: Mapping[str, bytes]
     ) -> Line:
-        """As it was. What the line says is believed: the file is signed by this hub."""
+        """As it was. What the line says is believed: the file is signed by this hub.
+
+        So are attachments, which were checked when they came. They would not all be found good again: a signature says
+        nothing of an id or a timestamp that the hub had to set, and data elsewhere was never fetched.
+        """
         system, origin, seq = value.get("connector"), str(value.get("origin", "")), str(value.get("seq", ""))
         if system is not None and system not in self._systems:
             raise _LineWrong(f"there is no system {system!r} here; add it first: wkmb connector apply")
         if not (seq.isascii() and seq.isdigit() and int(seq) < self._now):
             raise _LineWrong("its number is none, or of a time to come")
+        if "authority" not in given:
+            raise _LineWrong("its statement has no authority, which every stored one has")
         writer = Writer(
             authority=given["authority"],
             owner=self._systems[system] if system is not None else None,
@@ -242,10 +248,15 @@ class Reader:
             may_void_any=value.get("may_void_any") is True,
             may_define=not origin.startswith("launch:"),
         )
-        line = Line(number, self._prepare(text, given, writer), data, int(seq), value.get("first"))
-        if line.prepared._replace(seq=int(seq)).payload != text:
-            raise _LineWrong("its bytes would not be those of before")
-        return line
+        voided_by = str(value.get("voided_by", ""))
+        return Line(
+            number,
+            self._as_before(text, given, writer, int(seq)),
+            data,
+            int(seq),
+            value.get("first"),
+            UUID(voided_by) if formats.is_uuid(voided_by) else None,
+        )
 
     def _taken_over(
         self, number: int, value: Mapping[str, Any], given: Mapping[str, Any], text: bytes, data: Mapping[str, bytes]
@@ -255,25 +266,47 @@ class Reader:
         writer = Writer(authority, self._connector.id, f"run:{self._run}")
         said = {"stored": given.get("stored"), "authority": given.get("authority")}
         first = value.get("first") if isinstance(value.get("first"), dict) else said
-        return Line(number, self._prepare(text, given, writer), data, None, first)
+        line = Line(number, self._prepare(text, given, writer), data, None, first)
+        attachments.check_attachments([line.prepared], data)
+        return line
+
+    def _as_before(self, text: bytes, given: Mapping[str, Any], writer: Writer, seq: int) -> Prepared:
+        """By the rules of that version which gives the same bytes: it was the request's, whatever the statement names.
+
+        A request of 1.0 may bring statements that say they are of 2.0, with timestamps that only 1.0 takes or keeps.
+        """
+        refusals: list[LRSError | _LineWrong] = []
+        for version in ("2.0.0", "1.0.3") if _names_2(given) else ("1.0.3", "2.0.0"):
+            try:
+                prepared = self._by_version(version, text, writer)
+            except Invalid as error:
+                refusals.append(error)
+                continue
+            if prepared._replace(seq=seq).payload == text:
+                return prepared
+            refusals.append(_LineWrong("its bytes would not be those of before"))
+        raise refusals[0]
 
     def _prepare(self, text: bytes, given: Mapping[str, Any], writer: Writer) -> Prepared:
         """By the rules of the version that it names; 1.0.x where it names none."""
-        parsed = statements.parse(text)
-        prepare = partial(
-            statements.prepare, parsed, writer=writer, new_id=self._hub.new_id, extra_keys=ingest.extra_keys
-        )
-        versions = ["2.0.0"] if str(given.get("version", "")).startswith("2") else ["1.0.3", "2.0.0"]
+        if _names_2(given):
+            return self._by_version("2.0.0", text, writer)
         try:
-            [prepared] = prepare(version=versions[0])
+            return self._by_version("1.0.3", text, writer)
         except Invalid:
             # A client of 2.0 may send statements that say they are of 1.0.
-            if len(versions) == 1:
-                raise
             with suppress(Invalid):
-                [prepared] = prepare(version=versions[1])
-                return prepared
+                return self._by_version("2.0.0", text, writer)
             raise
+
+    def _by_version(self, version: str, text: bytes, writer: Writer) -> Prepared:
+        [prepared] = statements.prepare(
+            statements.parse(text),
+            version=version,
+            writer=writer,
+            new_id=self._hub.new_id,
+            extra_keys=ingest.extra_keys,
+        )
         return prepared
 
     def _origin(self, text: str) -> str:
@@ -286,6 +319,10 @@ class Reader:
 
 class _LineWrong(ValueError):
     """What is wrong with a line, in words."""
+
+
+def _names_2(statement: Mapping[str, Any]) -> bool:
+    return str(statement.get("version", "")).startswith("2")
 
 
 def _problem(number: int, code: str, reason: str) -> Problem:
@@ -347,6 +384,11 @@ def _store(
             refused = [each for each in good.values() if _concerns(refusal, each.prepared)]
             problems += [_problem(each.number, "refused", str(refusal)) for each in refused]
             good = {id: each for id, each in good.items() if each not in refused}
+        except TooMuch as refusal:
+            if len(batch) > 1:
+                return _store_halves(hub, connector, run, batch, done, skip_bad=skip_bad)
+            problems.append(_problem(batch[0].number, "refused", str(refusal)))
+            good = {}
         except sa.exc.IntegrityError as error:
             raise HubError(
                 "not_alone", "Somebody else stores the same statements at the same time.", action="Import it again."
@@ -359,6 +401,16 @@ def _store(
                 batch[-1].number,
             )
     raise BatchRefused(done, problems)
+
+
+def _store_halves(
+    hub: Hub, connector: Connector | None, run: UUID, batch: Sequence[Line], done: Imported, *, skip_bad: bool
+) -> Imported:
+    """What is too much for one transaction in two; it came in more."""
+    middle = len(batch) // 2
+    for half in (batch[:middle], batch[middle:]):
+        done = _store(hub, connector, run, half, done, skip_bad=skip_bad)
+    return done
 
 
 def _once_each(batch: Sequence[Line], problems: list[Problem]) -> tuple[dict[UUID, Line], int]:
@@ -383,8 +435,11 @@ def _write(
     data = {sha2: content for each in lines for sha2, content in each.data.items()}
     prepared = [each.prepared for each in lines]
     numbers = _numbers(conn, lines)
-    given = ticket if connector is not None else replace(ticket, take=partial(_take, ticket, numbers))
-    saved = ingest.store(conn, prepared, given, data, now=hub.clock(), new_id=hub.new_id)
+    given, put_back = ticket, None
+    if connector is None:
+        given = replace(ticket, take=partial(_take, ticket, numbers))
+        put_back = {each.prepared.id: each.voided_by for each in lines}
+    saved = ingest.store(conn, prepared, given, data, now=hub.clock(), new_id=hub.new_id, put_back=put_back)
     new = {each.id for each in saved.new}
     rows = [
         {

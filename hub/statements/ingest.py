@@ -49,12 +49,13 @@ def store(
     *,
     now: datetime,
     new_id: Callable[[], UUID],
+    put_back: Mapping[UUID, UUID | None] | None = None,
 ) -> Saved:
     """Store the batch and wake whom it is about: the actors of what is new and of what it voids.
 
-    Raises what `lrs.store.save` raises; the caller's transaction then takes everything back.
+    Takes (``put_back``) and raises what `lrs.store.save` raises; the caller's transaction then takes everything back.
     """
-    saved = lrs_store.save(conn, prepared, ticket, data)
+    saved = lrs_store.save(conn, prepared, ticket, data, put_back=put_back)
     _wake_for(conn, saved, now=now, new_id=new_id)
     return saved
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -20,13 +22,16 @@ from hub.statements import columns, exports, imports, ingest, search
 from hub.statements.imports import BatchRefused, Imported
 from hub.systems import credentials, registry, sync
 from hub.tables import inbox
-from lrs import query, statements
+from lrs import attachments, query, statements, store
 from lrs.database import Database
 from lrs.statements import Writer
 from lrs.tables import statements as stored_statements
+from lrs.tables import voids
 from recognizedtest import BASE, NIP, SECURITY, Clock, World, account, by, course, linked_world, statement, voiding
 
 SCORED = {"score": {"raw": 85, "max": 100, "scaled": -0.5}, "success": True}
+#: The key "lms" of the first hub, as an origin.
+KEY = "credential:1"
 
 
 def exported(world: World, **filters: str) -> bytes:
@@ -159,6 +164,268 @@ def test_importing_again_changes_nothing_also_into_the_hub_that_it_came_from(
         assert said(exported(world)) == said(before)
 
 
+def put_back(worlds: tuple[World, World], path: Path) -> bytes:
+    """Everything that the first hub exports, in the second one, which then exports the same lines."""
+    first, second = worlds
+    before = exported(first)
+    path.write_bytes(before)
+
+    done = bring_in(second, path)
+
+    assert done.stored == len(said(before))
+    assert said(exported(second)) == said(before)
+    return before
+
+
+def voids_of(world: World) -> set[tuple[UUID, UUID, bool]]:
+    with world.db.read() as conn:
+        rows = conn.execute(sa.select(voids.c.target, voids.c.voider, voids.c.effective)).all()
+    return {(row.target, row.voider, row.effective) for row in rows}
+
+
+@pytest.mark.parametrize("batch", [1, 2, 200])
+def test_a_void_without_effect_is_put_back_without_effect(
+    worlds: tuple[World, World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """It came before its target, and its source had no right to void that; another one's has."""
+    monkeypatch.setattr(imports, "BATCH", batch)
+    first, second = worlds
+    kept, gone, note = statement(), statement("passed"), statement("voided", voiding(statement()["id"])["object"])
+    first.receive(voiding(kept["id"]), voiding(gone["id"]), voiding(note["id"]), owner=2, origin="launch:1")
+    first.clock.forward(seconds=1)
+    first.receive(kept, gone, note, origin=KEY)
+    first.clock.forward(seconds=1)
+    first.receive(voiding(gone["id"]), origin=KEY)
+    first.clock.forward(seconds=1)
+
+    put_back(worlds, tmp_path / "all.jsonl")
+
+    with second.db.read() as conn:
+        found = {name: query.get(conn, UUID(each["id"])) for name, each in (("kept", kept), ("gone", gone))}
+    assert found["kept"] is not None
+    assert found["kept"].voided_by is None
+    assert found["gone"] is not None
+    assert found["gone"].voided_by is not None
+    assert voids_of(second) == voids_of(first)
+    second.settle()
+    assert second.amounts(second.employ()) == [450]
+
+
+def test_a_void_without_effect_is_put_back_also_after_its_target(worlds: tuple[World, World], tmp_path: Path) -> None:
+    """Exports of some days each may come in any order."""
+    first, second = worlds
+    kept = statement()
+    first.receive(voiding(kept["id"]), owner=2, origin="launch:1")
+    between = first.clock().isoformat()
+    first.clock.forward(seconds=1)
+    first.receive(kept, origin=KEY)
+    first.clock.forward(seconds=1)
+    for side in ("from", "until"):
+        (tmp_path / side).write_bytes(exported(first, **{side: between}))
+
+        assert bring_in(second, tmp_path / side).stored == 1
+
+    assert said(exported(second)) == said(exported(first))
+    assert voids_of(second) == voids_of(first)
+
+
+@pytest.mark.parametrize("batch", [1, 200])
+def test_a_void_of_another_key_has_no_effect_also_where_neither_key_is_there_any_more(
+    worlds: tuple[World, World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """Keys that are gone have one number; what the file says of the target decides."""
+    monkeypatch.setattr(imports, "BATCH", batch)
+    first, second = worlds
+    kept = statement()
+    first.receive(voiding(kept["id"]), owner=None, origin="credential:8")
+    first.clock.forward(seconds=1)
+    first.receive(kept, owner=None, origin="credential:9")
+    first.clock.forward(seconds=1)
+    (tmp_path / "all.jsonl").write_bytes(exported(first))
+
+    bring_in(second, tmp_path / "all.jsonl")
+
+    assert voids_of(second) == voids_of(first)
+    assert [effective for _, _, effective in voids_of(second)] == [False]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 200])
+def test_of_two_voids_it_is_again_the_same_one_that_took_the_target_away(
+    worlds: tuple[World, World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """Both came before their target, which stands in the file before the one that is named as its voider."""
+    monkeypatch.setattr(imports, "BATCH", batch)
+    first, second = worlds
+    gone = statement()
+    for number in (2, 1, 3):
+        first.receive(voiding(gone["id"], id=str(UUID(int=number))), origin=KEY)
+        first.clock.forward(seconds=1)
+    first.receive(gone, origin=KEY)
+    first.clock.forward(seconds=1)
+
+    put_back(worlds, tmp_path / "all.jsonl")
+
+    assert voids_of(second) == voids_of(first)
+    assert len(voids_of(second)) == 3
+
+
+def test_statements_that_came_one_by_one_are_put_back_also_where_they_are_too_much_together(
+    worlds: tuple[World, World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of them is found by what finds the one that it refers to, which a transaction bounds."""
+    first, second = worlds
+    monkeypatch.setattr(store, "MOST_INHERITED", 50)
+    target = statement()
+    first.receive(target, origin=KEY)
+    for _ in range(30):
+        first.receive(statement("commented", {"objectType": "StatementRef", "id": target["id"]}), origin=KEY)
+    first.clock.forward(seconds=1)
+
+    put_back(worlds, tmp_path / "all.jsonl")
+
+    assert second.count(stored_statements) == 31
+
+
+def test_one_statement_that_is_too_much_is_told_with_its_line(
+    worlds: tuple[World, World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = worlds
+    target = statement()
+    first.receive(target, statement("commented", {"objectType": "StatementRef", "id": target["id"]}), origin=KEY)
+    first.receive(statement(), origin=KEY)
+    first.clock.forward(seconds=1)
+    (tmp_path / "all.jsonl").write_bytes(exported(first))
+    monkeypatch.setattr(store, "MOST_INHERITED", 1)
+
+    with pytest.raises(BatchRefused, match=r"line 3.*Statements are found by what"):
+        bring_in(second, tmp_path / "all.jsonl")
+
+    done = bring_in(second, tmp_path / "all.jsonl", skip_bad=True)
+    assert (done.stored + done.repeated, [each.line for each in done.problems]) == (2, [3])
+
+
+def test_a_void_of_somebody_else_is_refused_in_a_file_that_is_taken_over(
+    worlds: tuple[World, World], tmp_path: Path
+) -> None:
+    _, world = worlds
+    taken = statement()
+    world.receive(taken, owner=2)
+    (tmp_path / "void.jsonl").write_bytes(orjson.dumps(voiding(taken["id"])))
+
+    with pytest.raises(BatchRefused, match="Only the source that stored a statement may void it"):
+        bring_in(world, tmp_path / "void.jsonl", "asn-unggul")
+
+
+def take_in(world: World, given: dict, data: dict[str, bytes] | None = None, version: str = "1.0.3") -> None:
+    """A statement arrives in a request of this version, as over HTTP."""
+    writer = Writer({"objectType": "Agent", "account": {"homePage": BASE, "name": "lms"}}, 1, KEY)
+    prepared = statements.prepare(
+        statements.parse(orjson.dumps(given)), version=version, writer=writer, new_id=uuid4,
+        extra_keys=ingest.extra_keys,
+    )  # fmt: skip
+    attachments.check_attachments(prepared, data or {})
+    ingest.accept(world.hub, prepared, data)
+
+
+def test_what_is_put_back_is_read_by_the_version_of_its_request(worlds: tuple[World, World], tmp_path: Path) -> None:
+    """A statement may name another version than the request did, and is stored by the rules of the request's."""
+    first, _ = worlds
+    times = ("2026-01-31T08:00:00+07:00", "2026-01-31T08:00:00", "2026-01-31T08:00:00,5Z", "2026-01-31T08:00:00+07")
+    for time in times:
+        take_in(first, statement(version="2.0.0", timestamp=time), version="1.0.3")
+    for version in ("1.0.3", "2.0.0", None):
+        take_in(first, statement(version=version), version="2.0.0")
+    agents = [{"objectType": "contextAgent", "agent": by("5")}]
+    take_in(first, statement(version="1.0.0", context={"contextAgents": agents}), version="2.0.0")
+    first.clock.forward(seconds=1)
+
+    file = put_back(worlds, tmp_path / "all.jsonl")
+
+    assert [each["statement"]["timestamp"] for each in map(orjson.loads, said(file))][:4] == list(times)
+
+
+def test_the_largest_statement_is_put_back_also_where_its_text_stands_twice_in_the_line(
+    worlds: tuple[World, World], tmp_path: Path
+) -> None:
+    """A text with line breaks stands beside the statement, with a backslash before every quotation mark."""
+    first, second = worlds
+    for world in worlds:
+        world.hub = replace(world.hub, settings=replace(world.hub.settings, max_body_bytes=2 * 1024 * 1024))
+    text = orjson.dumps(statement(result={"extensions": {"https://example.org/x": [""] * 520_000}}))
+    text = text.replace(b'"",', b'"",\n')
+    assert len(text) < first.hub.settings.max_body_bytes
+    writer = Writer({"objectType": "Agent", "account": {"homePage": BASE, "name": "lms"}}, 1, KEY)
+    prepared = statements.prepare(statements.parse(text), version="1.0.3", writer=writer, new_id=uuid4)
+    ingest.accept(first.hub, prepared)
+    first.clock.forward(seconds=1)
+
+    put_back(worlds, tmp_path / "all.jsonl")
+
+    assert second.count(stored_statements) == 1
+
+
+def signed(given: dict, payload: dict) -> tuple[dict, dict[str, bytes]]:
+    """The statement with a signature (which names no certificate, so that no key is asked for), and its data."""
+    parts = (orjson.dumps({"alg": "RS256"}), orjson.dumps(payload), b"signature")
+    token = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
+    attachment = {
+        "usageType": attachments.SIGNATURE,
+        "display": {"en": "Signature"},
+        "contentType": "application/octet-stream",
+        "length": len(token),
+        "sha2": sha256(token).hexdigest(),
+    }
+    return {**given, "attachments": [attachment]}, {attachment["sha2"]: token}
+
+
+@pytest.mark.parametrize("left_out", ["id", "timestamp"])
+def test_a_signed_statement_is_put_back_also_where_the_hub_set_what_it_left_out(
+    worlds: tuple[World, World], tmp_path: Path, left_out: str
+) -> None:
+    first, second = worlds
+    whole = statement()
+    given, data = signed({name: member for name, member in whole.items() if name != left_out}, whole)
+    take_in(first, given, data)
+    first.clock.forward(seconds=1)
+
+    put_back(worlds, tmp_path / "all.jsonl")
+
+    with second.db.read() as conn:
+        assert query.find_attachments(conn, data) == data
+
+
+def test_a_pulled_statement_is_put_back_without_the_data_that_was_not_fetched(
+    worlds: tuple[World, World], tmp_path: Path
+) -> None:
+    """Of attachments elsewhere the hub has only what the statement says of them."""
+    first, _ = worlds
+    given, _data = signed(statement(), statement())
+    first.receive(given, origin=KEY)
+    first.clock.forward(seconds=1)
+
+    put_back(worlds, tmp_path / "all.jsonl")
+
+
+def test_a_signature_is_checked_in_a_file_that_is_taken_over(worlds: tuple[World, World], tmp_path: Path) -> None:
+    """An export of this hub too, where it was changed or is taken as another system's."""
+    first, second = worlds
+    whole = statement()
+    take_in(first, *signed({name: member for name, member in whole.items() if name != "timestamp"}, whole))
+    first.clock.forward(seconds=1)
+    file = exported(first)
+    (tmp_path / "all.jsonl").write_bytes(file)
+    (tmp_path / "changed.jsonl").write_bytes(file.replace(b"completed", b"completes"))
+    with second.db.read() as conn:
+        system = registry.named_connector(conn, "asn-unggul")
+
+    for name in ("all", "changed"):
+        [problem] = imports.check(second.hub, tmp_path / f"{name}.jsonl", system).problems
+
+        assert "the signed payload is not this statement" in problem.reason
+    with pytest.raises(HubError, match="no export of this hub"):
+        bring_in(second, tmp_path / "changed.jsonl")
+
+
 def test_another_system_s_statements_are_taken_over_with_what_it_had_set(
     worlds: tuple[World, World], tmp_path: Path
 ) -> None:
@@ -235,6 +502,16 @@ def test_wrong_lines_are_told_by_number_and_reason_and_nothing_is_stored_before(
     for reason, problem in zip(WRONG, checked.problems, strict=True):
         assert reason in problem.reason
     assert world.count(stored_statements) == 0
+
+
+def test_a_line_without_authority_is_told_where_nobody_said_whose_file_it_is(db: Database, tmp_path: Path) -> None:
+    world = World(db)
+    line = b'{"kind":"statement","seq":"1","statement":' + orjson.dumps(statement()) + b"}\n"
+    (tmp_path / "bare.jsonl").write_bytes(line)
+
+    [problem] = imports.check(world.hub, tmp_path / "bare.jsonl", None).problems
+
+    assert "no authority" in problem.reason
 
 
 def test_a_batch_is_whole_or_not_at_all_and_the_next_run_goes_on_there(
