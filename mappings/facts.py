@@ -366,7 +366,8 @@ _DURATION = re.compile(
     r"(?:(?P<seconds>[0-9]+(?:\.[0-9]+)?)S)?)?|(?P<weeks>[0-9]+(?:\.[0-9]+)?)W)"
 )
 _SECONDS = (("weeks", 604_800), ("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
-_MOST_DIGITS = 15
+#: A browser writes eighteen of them: PT12.299999999999997S.
+_MOST_DIGITS = 40
 
 
 def parse_duration(text: str) -> int | None:

@@ -33,7 +33,7 @@ from connectors.http import MIB, GuardedSession
 from hub.systems.sync_tables import connector_runs, connector_state, pulled_statements, set_aside_statements
 from lrs import statements
 from lrs.database import Database, insert_new
-from lrs.errors import Conflict, Invalid, Malformed, VoidRefused
+from lrs.errors import Conflict, Invalid, Malformed, TooMuch, VoidRefused
 from lrs.sequence import Sequence as Numbers
 from lrs.sequence import Ticket
 from lrs.statements import Prepared, Writer
@@ -162,6 +162,18 @@ class Sync:
                 if not refused:
                     raise
                 rejects = [*rejects, *(Reject(good.pop(id).received, str(refusal)) for id in refused)]
+            except TooMuch as refusal:
+                if len(good) > 1:
+                    return self._keep_halves(source, writer, batch, pull)
+                rejects = [*rejects, *(Reject(each.received, str(refusal)) for each in good.values())]
+                good = {}
+
+    def _keep_halves(self, source: Source, writer: Writer, batch: Batch, pull: Pull) -> Pull:
+        """What is too much for one transaction in two, of which the last has the cursor."""
+        middle = len(batch.statements) // 2
+        first = replace(batch, statements=batch.statements[:middle], cursor=pull.cursor)
+        last = replace(batch, statements=batch.statements[middle:])
+        return self._keep(source, writer, last, self._keep(source, writer, first, pull))
 
     def _write(
         self,
@@ -266,7 +278,7 @@ def prepare(
             [prepared] = statements.prepare(
                 parsed, version=batch.version, writer=writer, new_id=new_id, extra_keys=extra_keys
             )
-        except (Invalid, Malformed) as refusal:
+        except (Invalid, Malformed, TooMuch) as refusal:
             rejects.append(Reject(received, str(refusal)))
             continue
         if received.id is None:

@@ -18,7 +18,7 @@ from connectors.base import Batch, Check, ConnectorError, Received
 from hub.systems import sync as pulls
 from hub.systems.sync import Source, Sync, list_due, next_attempt
 from hub.systems.sync_tables import connector_runs, connector_state, pulled_statements, set_aside_statements
-from lrs import query, store
+from lrs import query, statements, store
 from lrs.database import Database
 from lrs.sequence import Sequence as Numbers
 
@@ -246,6 +246,43 @@ def test_a_void_of_somebody_elses_statement_is_set_aside(world: World) -> None:
 
     assert (pull.state, pull.stored, pull.set_aside) == ("ok", 1, 1)
     assert 50 in world.ids()
+
+
+def test_what_is_too_much_for_one_transaction_comes_in_several(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.other.statements = [statement(1), *(statement(number, **about(1)) for number in range(2, 8))]
+    world.other.size = 7
+    monkeypatch.setattr(store, "MOST_INHERITED", 12)
+
+    pull = world.run()
+
+    assert (pull.state, pull.stored, pull.set_aside) == ("ok", 7, 0)
+    assert world.ids() == [1, 2, 3, 4, 5, 6, 7]
+    assert world.state.cursor == stored(7)
+
+
+def test_a_statement_that_is_too_much_alone_is_set_aside(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_IN_A_ROW", 3)
+    monkeypatch.setattr(statements, "MOST_KEYS", 5)
+    members = [{"mbox": f"mailto:p{number}@example.go.id"} for number in range(9)]
+    world.other.statements = [
+        statement(1),
+        *(statement(number, **about(number - 1)) for number in range(2, 6)),
+        statement(6, actor={"objectType": "Group", "member": members}),
+        statement(7),
+    ]
+
+    pull = world.run()
+
+    assert (pull.state, pull.stored, pull.set_aside) == ("ok", 5, 2)
+    assert world.ids() == [1, 2, 3, 4, 7]
+    reasons = sorted(each.reason for each in world.all(set_aside_statements))
+    assert "chain of more than 3" in reasons[0]
+    assert "agents and activities" in reasons[1]
+
+
+def about(number: int) -> dict[str, Any]:
+    """The object of a statement that refers to that one."""
+    return {"object": {"objectType": "StatementRef", "id": str(UUID(int=number))}}
 
 
 def test_a_statement_that_comes_twice_in_a_batch_is_stored_once(world: World) -> None:
