@@ -6,6 +6,7 @@ meanwhile, though, by another thread: the client is told, closes its connection,
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -104,9 +105,9 @@ class _Body:
         """At most so many bytes, fewer only at the end; all of them where no number is given."""
         if size is not None and 0 <= size <= _PIECE:
             return self._watch.wait(self, size, self._stream.read)
-        left = float("inf") if size is None or size < 0 else size
+        left = sys.maxsize if size is None or size < 0 else size
         pieces = []
-        while left and (piece := self.read(int(min(_PIECE, left)))):
+        while left and (piece := self.read(min(_PIECE, left))):
             pieces.append(piece)
             left -= len(piece)
         return b"".join(pieces)

@@ -104,7 +104,8 @@ def prepare(
     new_id: Callable[[], UUID],
     extra_keys: Callable[[Mapping[str, Any]], Iterable[str]] | None = None,
 ) -> tuple[Prepared, ...]:
-    """The statements in the order received, or `Invalid` with every problem of every one of them.
+    """The statements in the order received, or `Invalid` with every problem of every one of them, or `TooMuch` where
+    one has more than `MOST_KEYS`.
 
     ``version`` is the negotiated one of the request. ``extra_keys`` gives further keys of the object to index.
     """

@@ -77,7 +77,8 @@ def save(
     """Store the batch, with the attachment ``data`` by SHA-2.
 
     Equal statements already stored are skipped. `Conflict` (another statement under the id) and `VoidRefused`
-    (the target is somebody else's) leave it to the caller's transaction to take everything back.
+    (the target is somebody else's) leave it to the caller's transaction to take everything back, and so does
+    `TooMuch` (`MOST_IN_A_ROW`, `MOST_INHERITED`).
 
     ``put_back`` is given where the batch was stored before: by which statement each of it was voided, or None. So a
     void that had no effect, because it came before its target without the right to it, has none again.

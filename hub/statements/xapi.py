@@ -136,7 +136,7 @@ def create_blueprint(find_services: Callable[[], Services]) -> flask.Blueprint:
     def complete(response: flask.Response) -> flask.Response:
         """An error that comes from elsewhere, such as a method that no address takes, has the headers too."""
         if flask.request.path.startswith("/xapi/") and VERSION_HEADER not in response.headers:
-            _with_headers(response, _version_of_answer(find_services(), flask.request.environ))
+            _with_headers(response, _version_of_answer(find_services(), flask.request.headers.get(VERSION_HEADER)))
         return response
 
     return blueprint
@@ -147,7 +147,7 @@ def _serve(hub: Services, resource: str) -> flask.Response:
     method = environ["REQUEST_METHOD"].upper()
     if method == "OPTIONS":
         return _with_headers(flask.Response(status=204, headers=_OPTIONS), hub.default_version)
-    version = _version_of_answer(hub, environ)
+    version = _version_of_answer(hub, environ.get("HTTP_X_EXPERIENCE_API_VERSION"))
     # Asked before the read opens, and sent whatever the answer is (XAPI-00153, Communication 2.1.3).
     through = None
     if resource == "statements":
@@ -165,10 +165,10 @@ def _serve(hub: Services, resource: str) -> flask.Response:
     return _with_headers(response, version)
 
 
-def _version_of_answer(hub: Services, environ: Mapping[str, Any]) -> str:
+def _version_of_answer(hub: Services, given: str | None) -> str:
     """The version that the request names, however wrong the rest of it may be; else the default one."""
     try:
-        return negotiate(environ.get("HTTP_X_EXPERIENCE_API_VERSION"))
+        return negotiate(given)
     except VersionRefused:
         return hub.default_version
 
@@ -206,12 +206,7 @@ def _parameters() -> dict[str, str]:
 
 def _version_for_about(hub: Services, given: str | None) -> str:
     """It refuses nobody for a version, because it is asked for which there are (Communication 2.8)."""
-    if given is None:
-        return VERSIONS[-1]
-    try:
-        return negotiate(given)
-    except VersionRefused:
-        return hub.default_version
+    return VERSIONS[-1] if given is None else _version_of_answer(hub, given)
 
 
 def _dispatch(hub: Services, resource: str, call: Call) -> flask.Response:
